@@ -1,0 +1,29 @@
+// Package grant keeps what a user granted: one record per GitHub user and host that holds their
+// token, who is signed in with it, and who is refreshing it.
+//
+// A [Manager] signs users in and out, hands out tokens that work, and makes HTTP clients that act
+// as a user. It is the package to use without the middleware, for example in a worker:
+//
+//	client, err := manager.Client(ctx, userID)
+//
+// # What a grant is
+//
+// A request is signed in exactly when its login id stands in the grant, so that signing out is final
+// whatever a session store brings back. The token belongs to the user, not to a browser: two
+// browsers share it, and the last one to sign out has it forgotten and revoked at GitHub (see
+// [WithKeepTokens] for work on behalf of users who are away).
+//
+// # What a refresh is
+//
+// GitHub's refresh tokens are single use, and a refresh kills the old access token at once (GitHub
+// docs, "Refreshing user access tokens"). So in one process one refresh is under way per user, the
+// grant carries a lease while it is, the new pair is stored before anybody uses it, and a pair that
+// GitHub issued is never thrown away while it is the newest. The steps stand in refresh.go, in the
+// order in which they happen.
+//
+// # Errors
+//
+// Errors are classed with package oauth's sentinels, found by [errors.Is]: [oauth.ErrSignInAgain]
+// (the user must sign in, as [*SignInError] with the reason), [oauth.ErrTryLater] (an outage of the
+// store or of GitHub; nobody is signed out by it) and [oauth.ErrMisconfigured].
+package grant

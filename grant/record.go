@@ -1,0 +1,221 @@
+package grant
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+// format is the number of the layout below. A reader that meets another one reports it and changes
+// nothing, so that an old replica can't damage what a newer one wrote.
+const format = 1
+
+// maxLogins bounds the sign-ins of one user that are kept; the oldest goes. It keeps a script that
+// signs in again and again from growing the grant without end.
+const maxLogins = 64
+
+// tombstoneLife is how long a forgotten grant's empty record stays: longer than any writer that
+// began before could still be at work.
+const tombstoneLife = 24 * time.Hour
+
+// record is a grant as it stands in the store: JSON that an operator can read.
+type record struct {
+	Format   int    `json:"format"`
+	ClientID string `json:"client_id"`
+
+	// WriteID is random with each write. After a Put whose answer got lost it tells one's own write
+	// from another's.
+	WriteID string `json:"write_id"`
+
+	User   oauth.User       `json:"user"`
+	Token  token            `json:"token,omitzero"`
+	Logins map[string]login `json:"logins,omitempty"`
+
+	// Lineage is random with each sign-in that brings a token, Generation counts that token's
+	// refreshes. Together they name a token without showing it: see id.
+	Lineage    string `json:"lineage,omitempty"`
+	Generation int64  `json:"generation"`
+
+	Lease      lease     `json:"lease,omitzero"`
+	Failure    failure   `json:"failure,omitzero"`
+	NeedsLogin Reason    `json:"needs_login,omitempty"`
+	Forgotten  time.Time `json:"forgotten,omitzero"`
+}
+
+// token is an [oauth.Token] as it is stored.
+type token struct {
+	AccessToken   written   `json:"access_token"`
+	RefreshToken  written   `json:"refresh_token,omitzero"`
+	Scopes        []string  `json:"scopes,omitempty"`
+	Issued        time.Time `json:"issued"`
+	Expiry        time.Time `json:"expiry,omitzero"`
+	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
+}
+
+// written is a secret that JSON shows, and nothing else does: the one place where tokens leave the
+// type that hides them.
+type written struct{ oauth.Secret }
+
+// MarshalJSON implements [json.Marshaler].
+func (s written) MarshalJSON() ([]byte, error) { return json.Marshal(s.Reveal()) }
+
+// login is one browser's sign-in.
+type login struct {
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+}
+
+// lease says that Owner is refreshing. It may be taken over when the version that carries it has
+// stood unchanged for Length on the watcher's own clock; no time of day is in it.
+type lease struct {
+	Owner  string        `json:"owner"`
+	Length time.Duration `json:"length_ns"`
+}
+
+// failure is what came of the last refresh that brought no token.
+type failure struct {
+	Code      string    `json:"code,omitempty"`
+	At        time.Time `json:"at"`
+	NotBefore time.Time `json:"not_before"` // No replica tries again before.
+	Count     int       `json:"count"`
+
+	// Misconfigured says that GitHub refused the app's credentials, not the user's.
+	Misconfigured bool `json:"misconfigured,omitempty"`
+
+	// Unknown says that GitHub may have carried a refresh out whose answer got lost. It stands
+	// until a refresh succeeds, since it tells a lost pair from a revoked one.
+	Unknown bool `json:"unknown,omitempty"`
+}
+
+// id names the token that a record holds.
+type id struct {
+	lineage    string
+	generation int64
+}
+
+func (r *record) id() id { return id{r.Lineage, r.Generation} }
+
+// clone returns a copy whose logins can be changed.
+func (r *record) clone() *record {
+	c := *r
+	c.Logins = maps.Clone(r.Logins)
+	return &c
+}
+
+// forget makes r a tombstone: nothing of the user or their token is left in it.
+func (r *record) forget(now time.Time) {
+	*r = record{ClientID: r.ClientID, Forgotten: now.UTC()}
+}
+
+// signedIn says whether a login id stands in the grant.
+func (r *record) signedIn(loginID string, now time.Time) bool {
+	l, ok := r.Logins[loginID]
+	return ok && now.Before(l.Expires)
+}
+
+// addLogin adds a login, drops those that have ended, and keeps the number bounded.
+func (r *record) addLogin(loginID string, l login) {
+	r.dropEndedLogins(l.Created)
+	if r.Logins == nil {
+		r.Logins = make(map[string]login)
+	}
+	for len(r.Logins) >= maxLogins {
+		oldest := ""
+		for id, other := range r.Logins {
+			if oldest == "" || other.Created.Before(r.Logins[oldest].Created) {
+				oldest = id
+			}
+		}
+		delete(r.Logins, oldest)
+	}
+	r.Logins[loginID] = l
+}
+
+func (r *record) dropEndedLogins(now time.Time) {
+	maps.DeleteFunc(r.Logins, func(_ string, l login) bool { return !now.Before(l.Expires) })
+}
+
+// expires is when a store may drop r; zero is never.
+func (r *record) expires(keepTokens bool) time.Time {
+	switch {
+	case !r.Forgotten.IsZero():
+		return r.Forgotten.Add(tombstoneLife)
+	case keepTokens:
+		return r.Token.RefreshExpiry
+	}
+	var last time.Time
+	for _, l := range r.Logins {
+		if l.Expires.After(last) {
+			last = l.Expires
+		}
+	}
+	return last
+}
+
+func (r *record) encode() ([]byte, error) {
+	r.Format = format
+	r.WriteID = rand.Text()
+	return json.Marshal(r)
+}
+
+func decode(value []byte) (*record, error) {
+	// The format comes first: what another one means by the other fields is not ours to guess.
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(value, &head); err != nil {
+		// The JSON error is not wrapped: it can quote the value, and the value holds tokens.
+		return nil, &FormatError{}
+	}
+	if head.Format != format {
+		return nil, &FormatError{Format: head.Format}
+	}
+	r := new(record)
+	if err := json.Unmarshal(value, r); err != nil {
+		return nil, &FormatError{Format: head.Format}
+	}
+	return r, nil
+}
+
+// FormatError says that what stands in the store is no grant that this version of the library can
+// read. Nothing was overwritten. It matches [oauth.ErrMisconfigured].
+type FormatError struct {
+	// Format is the number found; 0 if there was none.
+	Format int
+}
+
+// Error implements error.
+func (e *FormatError) Error() string {
+	if e.Format == 0 || e.Format == format {
+		return "grant: the stored value is not a grant; check that nothing else writes under this prefix of the store"
+	}
+	return fmt.Sprintf("grant: stored in format %d, but this version reads format %d; run one version of ghlogin, the newer, on all replicas (nothing was overwritten)", e.Format, format)
+}
+
+// Is matches [oauth.ErrMisconfigured].
+func (e *FormatError) Is(target error) bool { return target == oauth.ErrMisconfigured }
+
+func storedToken(t oauth.Token, issued time.Time) token {
+	return token{
+		AccessToken:   written{t.AccessToken},
+		RefreshToken:  written{t.RefreshToken},
+		Scopes:        t.Scopes,
+		Issued:        issued.UTC(),
+		Expiry:        t.Expiry,
+		RefreshExpiry: t.RefreshExpiry,
+	}
+}
+
+func (t token) oauth() oauth.Token {
+	return oauth.Token{
+		AccessToken:   t.AccessToken.Secret,
+		RefreshToken:  t.RefreshToken.Secret,
+		Scopes:        t.Scopes,
+		Expiry:        t.Expiry,
+		RefreshExpiry: t.RefreshExpiry,
+	}
+}

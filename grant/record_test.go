@@ -1,0 +1,112 @@
+package grant
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+func exampleRecord() *record {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return &record{
+		ClientID: "Iv1.example",
+		User:     oauth.User{ID: 583231, Login: "octocat"},
+		Token: storedToken(oauth.Token{
+			AccessToken: oauth.NewSecret("ghu_visible-in-the-store-only"), RefreshToken: oauth.NewSecret("ghr_visible-in-the-store-only"),
+			Scopes: []string{"repo"}, Expiry: now.Add(8 * time.Hour), RefreshExpiry: now.Add(184 * 24 * time.Hour),
+		}, now),
+		Logins:     map[string]login{"id": {Created: now, Expires: now.Add(time.Hour)}},
+		Lineage:    "lineage",
+		Generation: 3,
+		Lease:      lease{Owner: "owner", Length: 30 * time.Second},
+		Failure:    failure{Code: "bad_refresh_token", At: now, NotBefore: now.Add(time.Second), Count: 2, Misconfigured: true, Unknown: true},
+		NeedsLogin: ReasonLost,
+	}
+}
+
+func TestRecordSurvivesTheStoreWhole(t *testing.T) {
+	t.Parallel()
+	r := exampleRecord()
+	value, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := decode(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(value, again) {
+		t.Errorf("a record came back changed:\n%s\n%s", value, again)
+	}
+	if !back.Token.RefreshToken.Equal(r.Token.RefreshToken.Secret) || back.Failure != r.Failure || back.Lease != r.Lease {
+		t.Error("a record came back changed")
+	}
+}
+
+func TestEveryWriteHasItsOwnID(t *testing.T) {
+	t.Parallel()
+	r := exampleRecord()
+	if _, err := r.encode(); err != nil {
+		t.Fatal(err)
+	}
+	first := r.WriteID
+	if _, err := r.encode(); err != nil {
+		t.Fatal(err)
+	}
+	if first == "" || first == r.WriteID {
+		t.Errorf("write ids %q and %q", first, r.WriteID)
+	}
+}
+
+func TestRecordPrintsNoToken(t *testing.T) {
+	t.Parallel()
+	r := exampleRecord()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {
+		if s := fmt.Sprintf(verb+verb+verb, r, *r, renewal{began: *r, token: r.Token}); strings.Contains(s, "visible") || strings.Contains(s, fmt.Sprintf("%x", "visible")) {
+			t.Errorf("%s shows a token: %s", verb, s)
+		}
+	}
+}
+
+func TestErrorsOfForeignValuesQuoteNothing(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		"", "ghu_secret", `"ghu_secret"`, `{"format":"ghu_secret"}`, `{"format":1,"user":"ghu_secret"}`,
+		`{"format":1,"token":{"access_token":{"ghu_secret":1}}}`, `{"format":1,"logins":["ghu_secret"]}`, `{"format":2,"x":"ghu_secret"}`, "\x00\xff",
+	} {
+		_, err := decode([]byte(value))
+		if e, ok := errors.AsType[*FormatError](err); !ok || strings.Contains(e.Error(), "secret") {
+			t.Errorf("decode(%q) = %v, want a FormatError that quotes nothing", value, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	value, err := exampleRecord().encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(value)
+	f.Add([]byte(`{"format":1}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		r, err := decode(value)
+		if err != nil {
+			return
+		}
+		if r.Format != format {
+			t.Errorf("decode took format %d", r.Format)
+		}
+		r.expires(false)
+		r.signedIn("id", time.Now())
+	})
+}

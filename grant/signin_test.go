@@ -1,0 +1,351 @@
+package grant_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+func TestSignInAnswersWhoItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	session := w.signIn(t, m, "octocat")
+	user, needsLogin, err := m.Lookup(t.Context(), session)
+	if err != nil || needsLogin != "" {
+		t.Fatalf("Lookup = %q, %v", needsLogin, err)
+	}
+	if user.ID != octocat || user.Login != "octocat" || user.Name != "The Octocat" {
+		t.Errorf("Lookup's user = %+v", user)
+	}
+	if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+		t.Errorf("GET /user as the user = %d", got)
+	}
+}
+
+func TestSignInCostsTwoCallsOneReadOneWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	code, verifier := w.authorize(t, "octocat")
+	w.gh.ResetCalls()
+	if _, _, err := m.SignIn(t.Context(), code, verifier, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	gets, puts := w.store.counts()
+	if calls := len(w.gh.Calls()); calls != 2 || gets != 1 || puts != 1 {
+		t.Errorf("a sign-in cost %d calls to GitHub, %d reads and %d writes; want 2, 1, 1", calls, gets, puts)
+	}
+}
+
+func TestTwoBrowsersShareOneGrantAndLeaveOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	first, second := w.signIn(t, m, "octocat"), w.signIn(t, m, "octocat")
+	for name, s := range map[string]grant.Session{"first": first, "second": second} {
+		if _, _, err := m.Lookup(t.Context(), s); err != nil {
+			t.Errorf("after both signed in, the %s browser = %v", name, err)
+		}
+	}
+	if err := m.SignOut(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Lookup(t.Context(), first); !errors.Is(err, grant.ErrSignedOut) {
+		t.Errorf("the browser that signed out = %v, want ErrSignedOut", err)
+	}
+	if _, _, err := m.Lookup(t.Context(), second); err != nil {
+		t.Errorf("the other browser = %v, want signed in", err)
+	}
+	if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+		t.Errorf("GET /user of the other browser = %d", got)
+	}
+}
+
+func TestManySignInsAtOnceAllCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t)
+		const browsers = 8
+		type begun struct {
+			code     string
+			verifier oauth.Secret
+		}
+		var codes [browsers]begun
+		for i := range codes {
+			codes[i].code, codes[i].verifier = w.authorize(t, "octocat")
+		}
+		sessions := make(chan grant.Session, browsers)
+		for _, c := range codes {
+			go func() {
+				s, _, err := m.SignIn(t.Context(), c.code, c.verifier, time.Hour)
+				if err != nil {
+					t.Errorf("SignIn = %v", err)
+				}
+				sessions <- s
+			}()
+		}
+		for range browsers {
+			s := <-sessions
+			if _, _, err := m.Lookup(t.Context(), s); err != nil {
+				t.Errorf("one of %d browsers = %v, want signed in", browsers, err)
+			}
+		}
+		synctest.Wait() // For the revocations of the tokens that were replaced.
+		if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 1 {
+			t.Errorf("%d tokens are alive at GitHub, want the newest alone", n)
+		}
+		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+			t.Errorf("GET /user = %d", got)
+		}
+	})
+}
+
+func TestLastSignOutForgetsAndRevokes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t)
+		session := w.signIn(t, m, "octocat")
+		if err := m.SignOut(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 0 {
+			t.Errorf("%d tokens are alive at GitHub, want 0", n)
+		}
+		e, err := w.store.Get(t.Context(), "github.com/583231")
+		if err != nil {
+			t.Fatalf("no tombstone was left: %v", err)
+		}
+		for _, secret := range append(w.gh.Secrets(), "octocat") {
+			if strings.Contains(string(e.Value), secret) {
+				t.Error("the tombstone still holds something of the user's")
+			}
+		}
+		if _, err := m.Token(t.Context(), octocat); !errors.Is(err, oauth.ErrSignInAgain) {
+			t.Errorf("Token after the last sign-out = %v, want ErrSignInAgain", err)
+		}
+		if err := m.SignOut(t.Context(), session); err != nil {
+			t.Errorf("a second sign-out = %v, want nil", err)
+		}
+	})
+}
+
+func TestSignOutDoesNotFailBecauseGitHubIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t)
+		session := w.signIn(t, m, "octocat")
+		w.gh.Inject(githubtest.Fault{Hang: true})
+		start := time.Now()
+		if err := m.SignOut(t.Context(), session); err != nil {
+			t.Errorf("SignOut = %v", err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("SignOut waited %v for GitHub", waited)
+		}
+	})
+}
+
+func TestKeepTokensKeepsTheTokenForWorkInTheBackground(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t, grant.WithKeepTokens())
+		session := w.signIn(t, m, "octocat")
+		if err := m.SignOut(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := m.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup = %v, want ErrSignedOut", err)
+		}
+		time.Sleep(40 * 24 * time.Hour) // The last login has long ended.
+		c, err := m.Client(t.Context(), octocat)
+		if err != nil {
+			t.Fatalf("Client = %v", err)
+		}
+		if got := getUser(t, c); got != http.StatusOK {
+			t.Errorf("GET /user in the background = %d", got)
+		}
+	})
+}
+
+func TestSignOutEverywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	first, second := w.signIn(t, m, "octocat"), w.signIn(t, m, "octocat")
+	if err := m.SignOutEverywhere(t.Context(), octocat); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []grant.Session{first, second} {
+		if _, _, err := m.Lookup(t.Context(), s); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup = %v, want ErrSignedOut", err)
+		}
+	}
+}
+
+func TestLoginEndsWithItsLifetime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t, grant.WithKeepTokens())
+		session := w.signIn(t, m, "octocat")
+		time.Sleep(30*24*time.Hour - time.Second)
+		if _, _, err := m.Lookup(t.Context(), session); err != nil {
+			t.Errorf("a second before its end the login = %v", err)
+		}
+		time.Sleep(time.Second)
+		if _, _, err := m.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("at its end the login = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
+func TestASignInLoopDoesNotGrowTheGrant(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t)
+		first := w.signIn(t, m, "octocat")
+		for range 64 {
+			time.Sleep(time.Minute)
+			w.signIn(t, m, "octocat")
+		}
+		if logins := w.stored(t, "583231")["logins"].(map[string]any); len(logins) != 64 {
+			t.Errorf("%d logins are kept, want 64", len(logins))
+		}
+		if _, _, err := m.Lookup(t.Context(), first); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("the oldest login = %v, want that it went", err)
+		}
+	})
+}
+
+// GitHub logins can be renamed, and taken by others: go-pkgz/auth had accounts taken over so.
+func TestARenamedUserKeepsTheirGrantAndTheNewOwnerOfTheNameHasNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	session := w.signIn(t, m, "octocat")
+	w.gh.RenameUser(octocat, "octocat-emeritus")
+	w.gh.AddUser(githubtest.User{ID: 99, Login: "octocat"})
+	other := w.signIn(t, m, "octocat")
+	if other.UserID != 99 {
+		t.Fatalf("the new owner of the name signed in as %d", other.UserID)
+	}
+	user, _, err := m.Lookup(t.Context(), session)
+	if err != nil || user.ID != octocat {
+		t.Errorf("the renamed user = %d, %v; want %d still signed in", user.ID, err, octocat)
+	}
+}
+
+func TestSignInThatCantBeStoredLeavesNoTokenBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t)
+		code, verifier := w.authorize(t, "octocat")
+		w.store.set(nil, func(func() error) error { return errors.New("out of order") })
+		_, _, err := m.SignIn(t.Context(), code, verifier, time.Hour)
+		if storeErr, ok := errors.AsType[*grant.StoreError](err); !ok || storeErr.Op != "put" || !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("SignIn = %v, want a StoreError of a put", err)
+		}
+		synctest.Wait()
+		if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 0 {
+			t.Errorf("%d tokens are alive at GitHub, want 0", n)
+		}
+	})
+}
+
+func TestSignInWhoseStoreAnswerGotLostCounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t)
+		old := w.signIn(t, m, "octocat")
+		lost := false
+		w.store.set(nil, func(put func() error) error {
+			err := put()
+			if !lost {
+				lost = true
+				return errors.New("the answer got lost")
+			}
+			return err
+		})
+		session := w.signIn(t, m, "octocat")
+		for _, s := range []grant.Session{old, session} {
+			if _, _, err := m.Lookup(t.Context(), s); err != nil {
+				t.Errorf("Lookup = %v", err)
+			}
+		}
+		if _, puts := w.store.counts(); puts != 2 {
+			t.Errorf("%d writes took effect, want 2: one's own write is no conflict", puts)
+		}
+		synctest.Wait()
+		if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 1 {
+			t.Errorf("%d tokens are alive at GitHub, want 1", n)
+		}
+	})
+}
+
+func TestUnknownFormatIsAnErrorAndNothingIsOverwritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	session := w.signIn(t, m, "octocat")
+	w.change(t, "583231", func(v map[string]any) { v["format"] = 7 })
+	_, before := w.store.counts()
+
+	code, verifier := w.authorize(t, "octocat")
+	_, _, signInErr := m.SignIn(t.Context(), code, verifier, time.Hour)
+	_, tokenErr := m.Token(t.Context(), octocat)
+	_, _, lookupErr := m.Lookup(t.Context(), session)
+	for name, err := range map[string]error{
+		"SignIn": signInErr, "Token": tokenErr, "Lookup": lookupErr,
+		"SignOut": m.SignOut(t.Context(), session), "SignOutEverywhere": m.SignOutEverywhere(t.Context(), octocat),
+	} {
+		e, ok := errors.AsType[*grant.FormatError](err)
+		if !ok || e.Format != 7 || !errors.Is(err, oauth.ErrMisconfigured) {
+			t.Errorf("%s = %v, want a FormatError of 7", name, err)
+		}
+	}
+	if _, after := w.store.counts(); after != before {
+		t.Errorf("%d writes went over a grant of another format", after-before)
+	}
+	if v := w.stored(t, "583231"); v["format"] != 7.0 {
+		t.Errorf("the format is now %v", v["format"])
+	}
+}
+
+func TestAnotherAppsGrantCountsAsNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	session := w.signIn(t, w.manager(t), "octocat")
+
+	w.app = w.gh.AddApp(githubtest.App{ClientID: "Iv1.another", Callbacks: []string{callback}})
+	m := w.manager(t)
+	if _, _, err := m.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+		t.Errorf("Lookup of another app's session = %v, want ErrSignedOut", err)
+	}
+	_, err := m.Token(t.Context(), octocat)
+	if e, ok := errors.AsType[*grant.SignInError](err); !ok || e.Reason != grant.ReasonOtherApp {
+		t.Errorf("Token = %v, want ReasonOtherApp", err)
+	}
+	own := w.signIn(t, m, "octocat")
+	if _, _, err := m.Lookup(t.Context(), own); err != nil {
+		t.Errorf("after a sign-in of its own, Lookup = %v", err)
+	}
+	if _, _, err := m.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+		t.Errorf("the other app's login came along: %v", err)
+	}
+}

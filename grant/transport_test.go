@@ -1,0 +1,200 @@
+package grant_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+// roundTripper is a func that carries requests.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}
+}
+
+// x/oauth2's transport gives a token to whatever address a redirect names.
+func TestTokenGoesToGitHubsAPIAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	var sent []string
+	base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent = append(sent, r.URL.Scheme+"://"+r.URL.Host+" "+r.Header.Get("Authorization")[:min(6, len(r.Header.Get("Authorization")))])
+		resp := answer(http.StatusOK)
+		if r.URL.Host == "api.github.com" {
+			resp.StatusCode = http.StatusFound
+			resp.Header.Set("Location", "https://elsewhere.example/archive")
+		}
+		return resp, nil
+	})
+	m := w.manager(t, grant.WithTransport(base))
+	w.signIn(t, m, "octocat")
+	c := m.HTTPClient(octocat)
+	for _, to := range []string{"https://api.github.com/archive", "https://uploads.github.com/x", "http://api.github.com/x", "https://api.github.com.evil.example/x", "https://github.com/x"} {
+		resp, err := c.Get(to)
+		if err != nil && !strings.HasPrefix(to, "http:") {
+			t.Fatal(err)
+		}
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+	}
+	for _, s := range sent {
+		where, token, _ := strings.Cut(s, " ")
+		api := where == "https://api.github.com" || where == "https://uploads.github.com"
+		if api != (token == "Bearer") {
+			t.Errorf("a request to %s was sent with authorization %q", where, token)
+		}
+	}
+	if len(sent) < 6 {
+		t.Errorf("only %d requests were sent: %v", len(sent), sent)
+	}
+}
+
+func TestRefusedTokenIsRefreshedOnceAndTheRequestSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Hour)
+		access, _ := m.Token(t.Context(), octocat)
+		w.gh.Inject(githubtest.Fault{
+			Match: func(r *http.Request) bool {
+				return strings.HasSuffix(r.Header.Get("Authorization"), access.AccessToken.Reveal())
+			},
+			Status: http.StatusUnauthorized, Body: `{"message":"Bad credentials"}`,
+		})
+		herd(t, 50, m)
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+func TestBodyThatCanBeSentTwiceIsAndOneThatCantIsNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		var bodies []string
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			body, _ := io.ReadAll(r.Body)
+			bodies = append(bodies, string(body))
+			if len(bodies)%2 == 1 {
+				return answer(http.StatusUnauthorized), nil
+			}
+			return answer(http.StatusCreated), nil
+		})
+		m := w.manager(t, grant.WithTransport(base))
+		w.signIn(t, m, "octocat")
+		c := m.HTTPClient(octocat)
+
+		time.Sleep(time.Hour)
+		resp, err := c.Post("https://api.github.com/user/repos", "application/json", strings.NewReader(`{"name":"x"}`))
+		if err != nil || resp.StatusCode != http.StatusCreated || len(bodies) != 2 || bodies[1] != `{"name":"x"}` {
+			t.Errorf("a body with GetBody: %v, %v, bodies %q", resp, err, bodies)
+		}
+		bodies = nil
+		time.Sleep(time.Hour)
+		stream := struct{ io.Reader }{bytes.NewReader([]byte("stream"))} // Not one that http.NewRequest can rewind.
+		resp, err = c.Post("https://api.github.com/user/repos", "application/json", stream)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || len(bodies) != 1 {
+			t.Errorf("a body that can't be sent twice: %v, %v, bodies %q", resp, err, bodies)
+		}
+	})
+}
+
+// GitHub answers 403 to everybody of a user after a few requests with a dead token.
+func TestDeadTokenIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{NoExpiry: true})
+	m := w.manager(t)
+	session := w.signIn(t, m, "octocat")
+	w.gh.RevokeUser(w.app.ClientID, octocat)
+	w.gh.ResetCalls()
+	c := m.HTTPClient(octocat)
+	if got := getUser(t, c); got != http.StatusUnauthorized {
+		t.Errorf("the first call = %d, want GitHub's own 401", got)
+	}
+	for range 20 {
+		_, err := c.Get("https://api.github.com/user")
+		if e, ok := errors.AsType[*grant.SignInError](err); !ok || e.Reason != grant.ReasonRevoked {
+			t.Fatalf("a later call = %v, want ReasonRevoked", err)
+		}
+	}
+	if n := userCalls(w.gh); n != 1 {
+		t.Errorf("the dead token was sent %d times, want once", n)
+	}
+	if _, needsLogin, err := m.Lookup(t.Context(), session); err != nil || needsLogin != grant.ReasonRevoked {
+		t.Errorf("Lookup = %q, %v", needsLogin, err)
+	}
+}
+
+func TestA401ThatIsNotGitHubsProvesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{NoExpiry: true})
+	m := w.manager(t)
+	session := w.signIn(t, m, "octocat")
+	remove := w.gh.Inject(githubtest.Fault{
+		Match:  func(r *http.Request) bool { return r.URL.Path == "/user" },
+		Status: http.StatusUnauthorized, Body: "proxy: who are you?",
+	})
+	c := m.HTTPClient(octocat)
+	if got := getUser(t, c); got != http.StatusUnauthorized {
+		t.Errorf("GET /user = %d, want the proxy's 401", got)
+	}
+	if _, needsLogin, err := m.Lookup(t.Context(), session); err != nil || needsLogin != "" {
+		t.Errorf("Lookup = %q, %v; want signed in", needsLogin, err)
+	}
+	remove()
+	if got := getUser(t, c); got != http.StatusOK {
+		t.Errorf("GET /user without the proxy = %d", got)
+	}
+}
+
+func TestA401ThatAFreshTokenMeetsDoesNotStartARefreshLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Hour)
+		w.gh.Inject(githubtest.Fault{
+			Match:  func(r *http.Request) bool { return r.URL.Path == "/user" },
+			Status: http.StatusUnauthorized,
+		})
+		w.gh.ResetCalls()
+		c := m.HTTPClient(octocat)
+		for range 20 {
+			if got := getUser(t, c); got != http.StatusUnauthorized {
+				t.Errorf("GET /user = %d", got)
+			}
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+		if n := userCalls(w.gh); n != 21 {
+			t.Errorf("%d calls, want each once and one replay", n)
+		}
+	})
+}
+
+func TestClientSaysWhenThereIsNoGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	_, err := w.manager(t).Client(t.Context(), octocat)
+	if e, ok := errors.AsType[*grant.SignInError](err); !ok || e.Reason != grant.ReasonNone || !errors.Is(err, oauth.ErrSignInAgain) {
+		t.Errorf("Client = %v, want ReasonNone", err)
+	}
+}

@@ -1,0 +1,227 @@
+package grant_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
+	"github.com/ghlogin/ghlogin/store/memory"
+)
+
+const (
+	octocat  = int64(583231)
+	callback = "https://app.example/auth/github/callback"
+)
+
+// world is a fake GitHub with one app, a store, and the app's settings. It uses no sockets, so that
+// tests can run in a synctest bubble, where hours pass in no time.
+type world struct {
+	gh    *githubtest.Server
+	app   githubtest.App
+	store *faultyStore
+}
+
+func newWorld(t *testing.T, app githubtest.App) *world {
+	t.Helper()
+	gh := githubtest.New()
+	t.Cleanup(gh.Close)
+	app.Callbacks = []string{callback}
+	gh.AddUser(githubtest.User{ID: octocat, Login: "octocat", Name: "The Octocat"})
+	return &world{gh: gh, app: gh.AddApp(app), store: &faultyStore{Store: memory.New()}}
+}
+
+func (w *world) client() *http.Client { return &http.Client{Transport: w.gh.Transport()} }
+
+func (w *world) oauth(t *testing.T, secrets ...string) *oauth.Client {
+	t.Helper()
+	if len(secrets) == 0 {
+		secrets = w.app.Secrets
+	}
+	cfg := oauth.Config{ClientID: w.app.ClientID, RedirectURL: callback}
+	for _, s := range secrets {
+		cfg.ClientSecrets = append(cfg.ClientSecrets, oauth.NewSecret(s))
+	}
+	c, err := oauth.New(cfg, oauth.WithHTTPClient(w.client()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// manager starts a replica, which is closed with the test.
+func (w *world) manager(t *testing.T, opts ...grant.Option) *grant.Manager {
+	t.Helper()
+	return w.managerOf(t, w.oauth(t), opts...)
+}
+
+func (w *world) managerOf(t *testing.T, app *oauth.Client, opts ...grant.Option) *grant.Manager {
+	t.Helper()
+	m, err := grant.New(app, w.store, append([]grant.Option{grant.WithTransport(w.gh.Transport())}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_ = m.Close(ctx)
+	})
+	return m
+}
+
+// authorize is the visitor's part of a sign-in: it ends with a code.
+func (w *world) authorize(t *testing.T, login string) (code string, verifier oauth.Secret) {
+	t.Helper()
+	verifier = oauth.NewVerifier()
+	to, err := w.oauth(t).AuthorizeURL(oauth.Authorize{State: oauth.NewState(), Verifier: verifier, Scopes: []string{"user:email"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.gh.SignInAs(login)
+	hc := w.client()
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := hc.Get(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	back, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || back.Query().Get("code") == "" {
+		t.Fatalf("the fake GitHub answered %s to authorize, and no code", resp.Status)
+	}
+	return back.Query().Get("code"), verifier
+}
+
+func (w *world) signIn(t *testing.T, m *grant.Manager, login string) grant.Session {
+	t.Helper()
+	code, verifier := w.authorize(t, login)
+	session, _, err := m.SignIn(t.Context(), code, verifier, 30*24*time.Hour)
+	if err != nil {
+		t.Fatalf("SignIn = %v", err)
+	}
+	return session
+}
+
+// stored is the grant as it stands in the store. Its form is documented, so tests may read it.
+func (w *world) stored(t *testing.T, userID string) map[string]any {
+	t.Helper()
+	e, err := w.store.Store.Get(t.Context(), "github.com/"+userID)
+	if err != nil {
+		t.Fatalf("the store holds no grant: %v", err)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(e.Value, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// change edits the stored grant as another writer would.
+func (w *world) change(t *testing.T, userID string, edit func(v map[string]any)) {
+	t.Helper()
+	v := w.stored(t, userID)
+	edit(v)
+	value, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := w.store.Store.Get(t.Context(), "github.com/"+userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Store.Put(t.Context(), "github.com/"+userID, store.Entry{Value: value, Version: e.Version}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// user calls GET /user with a client and returns the status.
+func getUser(t *testing.T, c *http.Client) int {
+	t.Helper()
+	resp, err := c.Get("https://api.github.com/user")
+	if err != nil {
+		t.Fatalf("GET /user = %v", err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+func userCalls(gh *githubtest.Server) int {
+	n := 0
+	for _, c := range gh.Calls() {
+		if c.Path == "/user" {
+			n++
+		}
+	}
+	return n
+}
+
+func isRefresh(r *http.Request) bool {
+	if !strings.HasSuffix(r.URL.Path, "/login/oauth/access_token") {
+		return false
+	}
+	_ = r.ParseForm()
+	return r.Form.Get("grant_type") == "refresh_token"
+}
+
+// faultyStore is a store that a test can put out of order.
+type faultyStore struct {
+	store.Store
+	mu   sync.Mutex
+	get  func() error                 // Runs before each Get; an error is its answer.
+	put  func(put func() error) error // Runs instead of each Put, and may carry it out.
+	puts int                          // Puts that took effect.
+	gets int
+}
+
+func (s *faultyStore) set(get func() error, put func(put func() error) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.get, s.put = get, put
+}
+
+func (s *faultyStore) counts() (gets, puts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gets, s.puts
+}
+
+func (s *faultyStore) Get(ctx context.Context, key string) (store.Entry, error) {
+	s.mu.Lock()
+	fault := s.get
+	s.gets++
+	s.mu.Unlock()
+	if fault != nil {
+		if err := fault(); err != nil {
+			return store.Entry{}, err
+		}
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *faultyStore) Put(ctx context.Context, key string, e store.Entry) (version string, err error) {
+	s.mu.Lock()
+	fault := s.put
+	s.mu.Unlock()
+	put := func() error {
+		version, err = s.Store.Put(ctx, key, e)
+		if err == nil {
+			s.mu.Lock()
+			s.puts++
+			s.mu.Unlock()
+		}
+		return err
+	}
+	if fault == nil {
+		return version, put()
+	}
+	err = fault(put)
+	return version, err
+}
