@@ -1,0 +1,146 @@
+package middleware
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+const (
+	// attemptLifetime is how long a visitor may take at GitHub. GitHub's code lives as long (GitHub
+	// docs, "Authorizing OAuth apps").
+	attemptLifetime = 10 * time.Minute
+
+	// maxAttempts and maxAttemptBytes bound the attempts that one browser carries; the oldest goes.
+	// Proxies refuse a request whose headers are larger than some 8 KiB.
+	maxAttempts     = 16
+	maxAttemptBytes = 5 << 10
+)
+
+// attempt is one sign-in under way. It travels in a sealed cookie of its own, so that ten tabs that
+// a browser restores at once all land on their own page, and so that visitors who never come back
+// cost the server nothing.
+type attempt struct {
+	State        string    `json:"s"`
+	Verifier     string    `json:"v"`
+	ReturnTo     string    `json:"r"`
+	Expires      time.Time `json:"x"`
+	Installation string    `json:"i,omitempty"`
+}
+
+// attempts keeps attempts in cookies.
+type attempts struct {
+	sealer sealer
+	prefix string // Of the cookies' names.
+	secure bool
+}
+
+func newAttempts(cfg Config, secure bool) (*attempts, error) {
+	s, err := newSealer(cfg.CookieKeys, "ghlogin sign-in attempt")
+	if err != nil {
+		return nil, err
+	}
+	return &attempts{sealer: s, prefix: cookieName("ghlogin-attempt", cfg.Host, secure) + ".", secure: secure}, nil
+}
+
+// cookieName gives cookies of ours the __Host- prefix, with which a browser takes them from this
+// host over https alone: a sub-domain can't plant them. The prefix needs Secure, which http on
+// loopback can't have. Each GitHub host has cookies of its own.
+func cookieName(name string, host oauth.Host, secure bool) string {
+	name += "." + strings.Map(func(r rune) rune {
+		if strings.ContainsRune("[]:", r) {
+			return '_'
+		}
+		return r
+	}, host.Name)
+	if secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// name finds an attempt's cookie by its state, without showing the state.
+func (a *attempts) name(state string) string {
+	sum := sha256.Sum256([]byte(state))
+	return a.prefix + hex.EncodeToString(sum[:8])
+}
+
+// begin sends t to the browser, and takes back the oldest attempts if it carries too many.
+func (a *attempts) begin(w http.ResponseWriter, r *http.Request, t attempt) error {
+	plain, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	name := a.name(t.State)
+	value := a.sealer.seal(plain, name)
+	a.makeRoom(w, r, len(name)+len(value))
+	http.SetCookie(w, a.cookie(name, value, int(attemptLifetime/time.Second)))
+	return nil
+}
+
+func (a *attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
+	type carried struct {
+		cookie  *http.Cookie
+		expires time.Time // Zero for one that doesn't open, which so goes first.
+	}
+	var all []carried
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, a.prefix) {
+			t, _ := a.open(c)
+			all = append(all, carried{c, t.Expires})
+			size += len(c.Name) + len(c.Value)
+		}
+	}
+	slices.SortFunc(all, func(x, y carried) int { return x.expires.Compare(y.expires) })
+	for n := len(all); n > 0 && (n >= maxAttempts || size > maxAttemptBytes); n-- {
+		oldest := all[len(all)-n].cookie
+		size -= len(oldest.Name) + len(oldest.Value)
+		a.clear(w, oldest.Name)
+	}
+}
+
+// finish returns the attempt that began with state in this browser, and clears its cookie, so that a
+// callback counts once. It reports false for a state that is empty, tampered with, expired, or from
+// another browser.
+func (a *attempts) finish(w http.ResponseWriter, r *http.Request, state string) (attempt, bool) {
+	c, err := r.Cookie(a.name(state))
+	if err != nil {
+		return attempt{}, false
+	}
+	a.clear(w, c.Name)
+	t, ok := a.open(c)
+	// Secrets compare in constant time, and empty equals nothing: an empty state that met an empty
+	// attempt was another library's login CSRF.
+	ok = ok && oauth.NewSecret(t.State).Equal(oauth.NewSecret(state)) && time.Now().Before(t.Expires)
+	return t, ok
+}
+
+func (a *attempts) open(c *http.Cookie) (t attempt, ok bool) {
+	plain, ok := a.sealer.open(c.Value, c.Name)
+	if !ok || json.Unmarshal(plain, &t) != nil {
+		return attempt{}, false
+	}
+	return t, true
+}
+
+func (a *attempts) clear(w http.ResponseWriter, name string) {
+	http.SetCookie(w, a.cookie(name, "", -1))
+}
+
+func (a *attempts) cookie(name, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   maxAge,
+		HttpOnly: true,
+		Secure:   a.secure,
+		SameSite: http.SameSiteLaxMode, // Strict would not come back with GitHub's redirect.
+	}
+}

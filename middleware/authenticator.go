@@ -1,0 +1,208 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
+)
+
+// Authenticator signs visitors of one web server in at one GitHub host. It is safe for concurrent
+// use and does not change after [New]. End it with [Authenticator.Close].
+type Authenticator struct {
+	cfg      Config
+	callback string // The path of the redirect URL.
+	app      *oauth.Client
+	grants   *grant.Manager
+	sessions *sessions
+	attempts *attempts
+	log      *slog.Logger
+	pages    map[Kind]ErrorHandler
+}
+
+// New returns an Authenticator for the app in cfg that keeps tokens in st. The error names all that
+// is wrong with cfg at once.
+func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
+	if st == nil {
+		return nil, errors.New("middleware: New needs a store.Store; memory.New() makes one for a single process")
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("middleware: the configuration can't be used:\n%w", err)
+	}
+	cfg = cfg.withDefaults()
+	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler)}
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+
+	// Only http on loopback passes Validate, so leaving Secure out is never a production server's.
+	secure := strings.HasPrefix(cfg.RedirectURL, "https:")
+	a := &Authenticator{cfg: cfg, callback: cfg.callbackPath(), log: o.log, pages: o.pages}
+	var err error
+	if a.app, err = oauth.New(cfg.oauth(), o.oauth...); err != nil {
+		return nil, err
+	}
+	grantOpts := append(o.grant, grant.WithLogger(o.log))
+	if cfg.KeepTokens {
+		grantOpts = append(grantOpts, grant.WithKeepTokens())
+	}
+	if a.grants, err = grant.New(a.app, st, grantOpts...); err != nil {
+		return nil, err
+	}
+	if a.attempts, err = newAttempts(cfg, secure); err != nil {
+		return nil, fmt.Errorf("middleware: %w", err)
+	}
+	if o.sessions != nil {
+		a.sessions = &sessions{manager: o.sessions, key: sessionKey(cfg)}
+	} else {
+		a.sessions = ownSessions(cfg, secure)
+	}
+	return a, nil
+}
+
+// Manager returns the grants behind a, for work on behalf of users who are away and for signing them
+// out everywhere.
+func (a *Authenticator) Manager() *grant.Manager { return a.grants }
+
+// Close ends what goes on behind requests; see [grant.Manager.Close]. Call it after the server has
+// stopped.
+func (a *Authenticator) Close(ctx context.Context) error { return a.grants.Close(ctx) }
+
+// Middleware adds the login, callback and logout routes to next, and puts who is signed in into the
+// context of every request that it passes on. It keeps nobody out: that is [Authenticator.Require].
+//
+// Requests that are not for those three paths all go to next, with the response writer as it came.
+func (a *Authenticator) Middleware(next http.Handler) http.Handler {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route := a.route(r); route != nil {
+			route(w, r)
+			return
+		}
+		next.ServeHTTP(w, a.identify(r))
+	})
+	if a.sessions.own {
+		return handler
+	}
+	// An app's handlers behind us may change the app's session. Where the app has put its own
+	// LoadAndSave around us this one finds the session loaded, and changes nothing.
+	saving := a.sessions.manager.LoadAndSave(handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, loaded, err := a.sessions.load(r); err == nil && !loaded {
+			handler(w, r)
+			return
+		}
+		saving.ServeHTTP(w, r)
+	})
+}
+
+// route returns the handler of r if its path is one of ours. OPTIONS is left to the app, which may
+// answer a browser's preflight for all its paths.
+func (a *Authenticator) route(r *http.Request) http.HandlerFunc {
+	path := a.cfg.MountPath + r.URL.Path
+	if !a.isRoute(path) || r.Method == http.MethodOptions {
+		return nil
+	}
+	switch path {
+	case a.cfg.LoginPath:
+		return a.only(a.login, http.MethodGet, http.MethodHead)
+	case a.callback:
+		return a.only(a.finishLogin, http.MethodGet)
+	default:
+		return a.only(a.logout, http.MethodPost)
+	}
+}
+
+func (a *Authenticator) isRoute(path string) bool {
+	return path == a.cfg.LoginPath || path == a.callback || path == a.cfg.LogoutPath
+}
+
+func (a *Authenticator) only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		for _, method := range methods {
+			if r.Method == method {
+				h(w, r)
+				return
+			}
+		}
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		a.fail(w, r, &Problem{Kind: KindMethod})
+	}
+}
+
+// Require passes on requests of users who are signed in. Others it sends to sign in and back, if
+// they are a browser's navigation; the rest get 401 and problem JSON. While the store is away it
+// answers 503: an outage signs nobody out.
+//
+// Responses get "Cache-Control: no-store" unless next sets its own, so that the back button shows
+// nothing after a sign-out.
+func (a *Authenticator) Require(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := visitFrom(r.Context())
+		if v == nil || v.auth != a && v.auth != nil {
+			r = a.identify(r) // Mounted without Middleware around it, or inside another Authenticator's.
+			v = visitFrom(r.Context())
+		}
+		w.Header().Add("Vary", "Cookie")
+		switch {
+		case v.err != nil:
+			a.Fail(w, r, v.err)
+		case !v.signedIn:
+			a.fail(w, r, &Problem{Kind: KindSignIn})
+		case v.needsLogin != "":
+			a.Fail(w, r, &grant.SignInError{Reason: v.needsLogin})
+		default:
+			w.Header().Set("Cache-Control", "no-store")
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// identify puts into r's context who it is from.
+func (a *Authenticator) identify(r *http.Request) *http.Request {
+	v := &visit{auth: a}
+	if a.mayHaveSession(r) {
+		a.lookUp(r, v)
+	}
+	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+}
+
+// mayHaveSession spares anonymous visitors the session store.
+func (a *Authenticator) mayHaveSession(r *http.Request) bool {
+	if !a.sessions.own {
+		return true
+	}
+	_, err := r.Cookie(a.sessions.manager.Cookie.Name)
+	return err == nil
+}
+
+func (a *Authenticator) lookUp(r *http.Request, v *visit) {
+	ctx, _, err := a.sessions.load(r)
+	if err != nil {
+		v.err = err
+		return
+	}
+	session, ok := a.sessions.get(ctx)
+	if !ok {
+		return
+	}
+	user, needsLogin, err := a.grants.Lookup(r.Context(), session)
+	switch {
+	case errors.Is(err, grant.ErrSignedOut):
+		return
+	case err != nil:
+		v.err = err
+		return
+	}
+	v.signedIn, v.needsLogin = true, needsLogin
+	v.identity = Identity{User: user, HTTPClient: a.grants.HTTPClient(user.ID), Host: a.cfg.Host}
+}

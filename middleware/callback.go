@@ -1,0 +1,139 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+// finishLogin is the callback: the steps of a sign-in after GitHub sent the visitor back.
+func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+
+	// 1. Installing a GitHub App ends here too, with no state because we began nothing. The code
+	// that comes along could be anybody's, so it is never exchanged: a sign-in of our own follows.
+	if isInstallation(q) {
+		a.begin(w, r, attempt{ReturnTo: a.cfg.AfterLogin, Installation: digits(q.Get("installation_id"))}, nil)
+		return
+	}
+
+	// 2. The attempt must be this browser's, whole, fresh and not used before. Until then GitHub is
+	// not asked anything, and nothing that the request says is believed.
+	if len(q["state"]) > 1 || len(q["code"]) > 1 || len(q["error"]) > 1 {
+		a.fail(w, r, &Problem{Kind: KindAttempt})
+		return
+	}
+	t, ok := a.attempts.finish(w, r, q.Get("state"))
+	if !ok {
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "sign-in refused: no such attempt in this browser")
+		a.fail(w, r, &Problem{Kind: KindAttempt})
+		return
+	}
+
+	// 3. GitHub, or the visitor there, may have said no.
+	if err := oauth.CallbackError(q); err != nil {
+		a.failLogin(w, r, t, err)
+		return
+	}
+	if q.Get("code") == "" {
+		a.failLogin(w, r, t, oauth.ErrStartAgain)
+		return
+	}
+
+	// 4. The code becomes a token, and the token a login in its user's grant.
+	session, _, err := a.grants.SignIn(r.Context(), q.Get("code"), oauth.NewSecret(t.Verifier), a.sessions.manager.Lifetime)
+	if err != nil {
+		a.failLogin(w, r, t, err)
+		return
+	}
+
+	// 5. The session names the login.
+	if err := a.startSession(w, r, session); err != nil {
+		a.dropLogin(r.Context(), session)
+		a.failLogin(w, r, t, err)
+		return
+	}
+	http.Redirect(w, r, withInstallation(t.ReturnTo, t.Installation), http.StatusSeeOther)
+}
+
+// startSession has the browser's session name a login. If another user was signed in here, that
+// ends. If the same user is, for example in the next of ten tabs, the session stays as it is, since
+// requests of the other tabs are under way with it.
+func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, session grant.Session) error {
+	ctx, loaded, err := a.sessions.load(r)
+	if err != nil {
+		return &sessionError{err}
+	}
+	unneeded, had := a.sessions.get(ctx)
+	if had && unneeded.UserID == session.UserID && a.isSignedIn(r.Context(), unneeded) {
+		unneeded = session
+	} else {
+		if err := a.sessions.put(ctx, session); err != nil {
+			return &sessionError{err}
+		}
+		if err := a.sessions.save(ctx, w, loaded); err != nil {
+			return &sessionError{err}
+		}
+	}
+	if had {
+		a.dropLogin(r.Context(), unneeded)
+	}
+	return nil
+}
+
+func (a *Authenticator) isSignedIn(ctx context.Context, session grant.Session) bool {
+	_, _, err := a.grants.Lookup(ctx, session)
+	return err == nil
+}
+
+// dropLogin takes a login that no browser holds any more out of its grant. One that stays behind
+// does no harm: it ends by itself.
+func (a *Authenticator) dropLogin(ctx context.Context, session grant.Session) {
+	if err := a.grants.SignOut(ctx, session); err != nil {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "a login that no browser holds was left in its grant", slog.Any("error", err))
+	}
+}
+
+// failLogin answers a sign-in that came to nothing, with a way to try again that ends where this one
+// would have.
+func (a *Authenticator) failLogin(w http.ResponseWriter, r *http.Request, t attempt, err error) {
+	p := problemOf(err)
+	if errors.Is(err, oauth.ErrSignInAgain) {
+		p.Kind = KindAttempt // GitHub refused a token that it had just issued.
+	}
+	p.ReturnTo = t.ReturnTo
+	a.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in failed", slog.String("kind", string(p.Kind)), slog.Any("error", err))
+	a.fail(w, r, p)
+}
+
+// isInstallation tells the redirects that GitHub makes when an App is installed, changed or asked
+// for (GitHub docs, "Generating a user access token for a GitHub App"). They carry no state.
+func isInstallation(q url.Values) bool {
+	return q.Get("state") == "" && (q.Has("installation_id") || q.Has("setup_action"))
+}
+
+// withInstallation tells the page after an installation which one it was. The id is as the request
+// said, so it is a hint: the page must ask GitHub which installations the user may see.
+func withInstallation(returnTo, id string) string {
+	u, err := url.Parse(returnTo)
+	if id == "" || err != nil {
+		return returnTo
+	}
+	q := u.Query()
+	q.Set("installation_id", id)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func digits(s string) string {
+	if n, err := strconv.ParseUint(s, 10, 63); err == nil {
+		return strconv.FormatUint(n, 10)
+	}
+	return ""
+}

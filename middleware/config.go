@@ -1,0 +1,212 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+// DefaultSessionLifetime is how long a sign-in lasts where [Config.SessionLifetime] is zero. When it
+// is over, a user whose GitHub session still stands is signed in again without a question.
+const DefaultSessionLifetime = 7 * 24 * time.Hour
+
+// Config is what comes from the environment or a file: data, no behaviour. Behaviour is set by
+// [Option]. The zero value of each field is the safe one.
+type Config struct {
+	// ClientID and ClientSecrets are the app's own, from its page at GitHub. The first secret that
+	// GitHub takes is used: to replace one without an outage, put the new one beside the old.
+	ClientID      string
+	ClientSecrets []oauth.Secret
+
+	// RedirectURL is the callback URL as registered at GitHub, for example
+	// "https://example.com/auth/github/callback". Its path is the callback route. It must be https,
+	// or http on a loopback address. Neither a Host header nor a proxy's can change it.
+	RedirectURL string
+
+	// Host is the GitHub to sign in at; zero is github.com. See [oauth.HostFromURL].
+	Host oauth.Host
+
+	// Scopes are asked for at sign-in. OAuth Apps only: a GitHub App has permissions instead.
+	Scopes []string
+
+	// OfflineAccess asks an OAuth App's tokens to expire and be refreshable, whatever the app's
+	// settings say (GitHub docs, "Authorizing OAuth apps", scope offline_access).
+	OfflineAccess bool
+
+	// DisallowSignup hides GitHub's own sign-up from visitors without an account.
+	DisallowSignup bool
+
+	// MountPath is set when the middleware stands behind [http.StripPrefix] or a proxy that takes a
+	// prefix off: that prefix, for example "/app". The other paths here are as the browser sees them.
+	MountPath string
+
+	// LoginPath and LogoutPath are the other two routes. By default they are "login" and "logout"
+	// beside the callback.
+	LoginPath, LogoutPath string
+
+	// AfterLogin and AfterLogout are local paths to go to when nothing else was asked for; by
+	// default MountPath + "/".
+	AfterLogin, AfterLogout string
+
+	// SessionLifetime is how long a sign-in lasts, whatever is done meanwhile; zero is
+	// [DefaultSessionLifetime]. With [WithSessionManager] that manager's Lifetime counts instead.
+	SessionLifetime time.Duration
+
+	// CookieKeys seal the cookies of sign-ins under way: the first seals, every one opens. Each is
+	// 32 bytes or more of randomness. By default they are derived from ClientSecrets.
+	CookieKeys []oauth.Secret
+
+	// KeepTokens keeps a user's token after their last sign-out, for work on their behalf while they
+	// are away. By default the token is then forgotten and revoked at GitHub.
+	KeepTokens bool
+}
+
+// ConfigFromEnv reads a Config from the environment and validates it.
+//
+//	GITHUB_CLIENT_ID      the app's client id
+//	GITHUB_CLIENT_SECRET  its secret; two, parted by a comma, while one is being replaced
+//	GITHUB_REDIRECT_URL   the callback URL as registered at GitHub
+//	GITHUB_SCOPES         scopes, parted by commas or spaces; optional
+//	GITHUB_BASE_URL       an Enterprise Server or GHE.com instead of https://github.com; optional
+//	GITHUB_API_URL        its API, where it does not stand where GitHub puts it; optional
+//
+// The error names all that is wrong at once.
+func ConfigFromEnv() (Config, error) {
+	cfg := Config{
+		ClientID:    os.Getenv("GITHUB_CLIENT_ID"),
+		RedirectURL: os.Getenv("GITHUB_REDIRECT_URL"),
+		Scopes:      fields(os.Getenv("GITHUB_SCOPES")),
+	}
+	for _, secret := range fields(os.Getenv("GITHUB_CLIENT_SECRET")) {
+		cfg.ClientSecrets = append(cfg.ClientSecrets, oauth.NewSecret(secret))
+	}
+	var problems []error
+	if base := os.Getenv("GITHUB_BASE_URL"); base != "" {
+		var err error
+		if cfg.Host, err = oauth.HostFromURL(base); err != nil {
+			problems = append(problems, fmt.Errorf("GITHUB_BASE_URL: %w", err))
+		}
+	}
+	if api := os.Getenv("GITHUB_API_URL"); api != "" {
+		if cfg.Host.Name == "" {
+			cfg.Host = oauth.GitHub()
+		}
+		cfg.Host.API = strings.TrimSuffix(api, "/") + "/"
+	}
+
+	// What is missing is said once, by the name it has here; the rest is checked all the same.
+	rest := cfg
+	missing := func(name, what string) {
+		problems = append(problems, fmt.Errorf("%s is not set: it is %s", name, what))
+	}
+	if cfg.ClientID == "" {
+		missing("GITHUB_CLIENT_ID", "the client id on the app's page in GitHub's settings")
+		rest.ClientID = "unset"
+	}
+	if len(cfg.ClientSecrets) == 0 {
+		missing("GITHUB_CLIENT_SECRET", "a client secret, generated on that page")
+		rest.ClientSecrets = []oauth.Secret{oauth.NewSecret("unset")}
+	}
+	if cfg.RedirectURL == "" {
+		missing("GITHUB_REDIRECT_URL", "the callback URL on that page, such as https://example.com/auth/github/callback")
+		rest.RedirectURL = "https://localhost/auth/github/callback"
+	}
+	return cfg, errors.Join(append(problems, rest.Validate())...)
+}
+
+func fields(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// Validate reports all that is wrong with c at once, each with what to write instead. [New] calls it.
+func (c Config) Validate() error {
+	problems := []error{c.oauth().Validate()}
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf(format, args...))
+	}
+
+	d := c.withDefaults()
+	for _, p := range []struct{ field, path string }{
+		{"MountPath", d.MountPath}, {"LoginPath", d.LoginPath}, {"LogoutPath", d.LogoutPath},
+	} {
+		if p.path != "" && (p.path[0] != '/' || path.Clean(p.path) != p.path || strings.ContainsAny(p.path, "?#\\")) {
+			problem("%s is %q: write a clean path such as /auth/github/login, without query or trailing slash", p.field, p.path)
+		}
+	}
+	if callback := d.callbackPath(); callback != "" {
+		for _, p := range []struct{ field, path string }{
+			{"RedirectURL", callback}, {"LoginPath", d.LoginPath}, {"LogoutPath", d.LogoutPath},
+		} {
+			if !strings.HasPrefix(p.path, d.MountPath+"/") {
+				problem("%s has the path %q, which is not below MountPath %q: write it as the browser sees it", p.field, p.path, d.MountPath)
+			}
+		}
+		if callback == d.LoginPath || callback == d.LogoutPath || d.LoginPath == d.LogoutPath {
+			problem("the callback (%s), LoginPath (%s) and LogoutPath (%s) must differ", callback, d.LoginPath, d.LogoutPath)
+		}
+	}
+	for _, p := range []struct{ field, path string }{{"AfterLogin", d.AfterLogin}, {"AfterLogout", d.AfterLogout}} {
+		if localPath(p.path) == "" {
+			problem("%s is %q: write a local path such as /welcome", p.field, p.path)
+		}
+	}
+	if d.SessionLifetime < time.Minute {
+		problem("SessionLifetime is %v: write a minute or more, or 0 for %v", d.SessionLifetime, DefaultSessionLifetime)
+	}
+	for i, key := range c.CookieKeys {
+		if len(key.Reveal()) < 32 {
+			problem("CookieKeys[%d] is shorter than 32 bytes: make one with `openssl rand -base64 32`", i)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// withDefaults returns c with its paths and times filled in. The redirect URL may be malformed.
+func (c Config) withDefaults() Config {
+	dir := path.Dir(c.callbackPath())
+	if c.LoginPath == "" {
+		c.LoginPath = path.Join("/", dir, "login")
+	}
+	if c.LogoutPath == "" {
+		c.LogoutPath = path.Join("/", dir, "logout")
+	}
+	if c.AfterLogin == "" {
+		c.AfterLogin = c.MountPath + "/"
+	}
+	if c.AfterLogout == "" {
+		c.AfterLogout = c.MountPath + "/"
+	}
+	if c.SessionLifetime == 0 {
+		c.SessionLifetime = DefaultSessionLifetime
+	}
+	if len(c.CookieKeys) == 0 {
+		c.CookieKeys = c.ClientSecrets
+	}
+	if c.Host.Name == "" {
+		c.Host = oauth.GitHub()
+	}
+	return c
+}
+
+func (c Config) callbackPath() string {
+	u, err := url.Parse(c.RedirectURL)
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
+func (c Config) oauth() oauth.Config {
+	return oauth.Config{
+		Host:          c.Host,
+		ClientID:      c.ClientID,
+		ClientSecrets: c.ClientSecrets,
+		RedirectURL:   c.RedirectURL,
+	}
+}

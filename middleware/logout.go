@@ -1,0 +1,47 @@
+package middleware
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// logout ends this browser's login. It takes POSTs from this site alone: a link or a form elsewhere
+// can't sign anybody out.
+func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
+	if err := new(http.CrossOriginProtection).Check(r); err != nil {
+		a.fail(w, r, &Problem{Kind: KindCrossOrigin})
+		return
+	}
+	ctx, loaded, err := a.sessions.load(r)
+	if err != nil {
+		a.Fail(w, r, &sessionError{err})
+		return
+	}
+
+	// The grant first: it is what makes the sign-out final on every replica. If it can't be written
+	// the browser is signed out all the same, and the visitor is told that this was all.
+	session, ok := a.sessions.get(ctx)
+	var grantErr error
+	if ok {
+		grantErr = a.grants.SignOut(r.Context(), session)
+	}
+	err = a.sessions.remove(ctx)
+	if err == nil {
+		err = a.sessions.save(ctx, w, loaded)
+	}
+	switch {
+	case grantErr != nil:
+		a.log.LogAttrs(r.Context(), slog.LevelError, "a sign-out did not reach the store", slog.Any("error", grantErr))
+		a.Fail(w, r, grantErr)
+	case err != nil:
+		// The grant no longer has the login, so the session that stayed behind is worth nothing.
+		a.log.LogAttrs(r.Context(), slog.LevelWarn, "a session could not be removed", slog.Any("error", err))
+		fallthrough
+	default:
+		if acceptsHTML(r) {
+			http.Redirect(w, r, a.cfg.AfterLogout, http.StatusSeeOther)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}

@@ -1,0 +1,87 @@
+package middleware
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+// Option sets how an [Authenticator] behaves.
+type Option func(*options) error
+
+type options struct {
+	log      *slog.Logger
+	sessions *scs.SessionManager
+	pages    map[Kind]ErrorHandler
+	oauth    []oauth.Option
+	grant    []grant.Option
+}
+
+// WithLogger has sign-ins, sign-outs, refreshes and failures reported to log. Records carry user ids
+// and error codes, never a secret. Without it the library is silent; nil is an error.
+func WithLogger(log *slog.Logger) Option {
+	return func(o *options) error {
+		if log == nil {
+			return errors.New("middleware: WithLogger: the logger is nil; leave the option out for silence")
+		}
+		o.log = log
+		return nil
+	}
+}
+
+// WithSessionManager keeps sign-ins in the app's own scs sessions, instead of in a manager of our
+// own with sessions in memory; nil is an error. The cookie's settings are the app's then: see to it
+// that Secure is set.
+//
+// The app's LoadAndSave may stand around [Authenticator.Middleware], within it, or nowhere.
+func WithSessionManager(m *scs.SessionManager) Option {
+	return func(o *options) error {
+		if m == nil {
+			return errors.New("middleware: WithSessionManager: the session manager is nil")
+		}
+		o.sessions = m
+		return nil
+	}
+}
+
+// WithHTTPClient sets the client for all requests to GitHub: for a proxy, a CA of one's own, or a
+// test. Its Transport also carries the users' API requests. Nil is an error.
+func WithHTTPClient(c *http.Client) Option {
+	return func(o *options) error {
+		if c == nil {
+			return errors.New("middleware: WithHTTPClient: the client is nil")
+		}
+		o.oauth = append(o.oauth, oauth.WithHTTPClient(c))
+		if c.Transport != nil {
+			o.grant = append(o.grant, grant.WithTransport(c.Transport))
+		}
+		return nil
+	}
+}
+
+// WithErrorHandler has h answer problems of the given kinds, or all of them if none is given, instead
+// of our own page or problem JSON. Nil is an error.
+func WithErrorHandler(h ErrorHandler, kinds ...Kind) Option {
+	return func(o *options) error {
+		if h == nil {
+			return errors.New("middleware: WithErrorHandler: the handler is nil")
+		}
+		if len(kinds) == 0 {
+			for kind := range texts {
+				kinds = append(kinds, kind)
+			}
+		}
+		for _, kind := range kinds {
+			if _, ok := texts[kind]; !ok {
+				return errors.New("middleware: WithErrorHandler: there is no kind " + string(kind))
+			}
+			o.pages[kind] = h
+		}
+		return nil
+	}
+}

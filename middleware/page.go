@@ -1,0 +1,109 @@
+package middleware
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+)
+
+//go:embed pages/problem.html
+var pageSource string
+
+//go:embed pages/problem.css
+var pageStyle string
+
+var (
+	pageTemplate = template.Must(template.New("problem").Parse(pageSource))
+	pagePolicy   = contentSecurityPolicy(pageStyle)
+)
+
+// contentSecurityPolicy allows one inline style, by its hash, and nothing else: no script, no image,
+// no frame, no other site.
+func contentSecurityPolicy(style string) string {
+	sum := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+
+// text is what a visitor is told about a kind of problem. Nothing in it comes from the request.
+type text struct {
+	status        int
+	title, detail string
+	retry         bool   // Signing in (again) is a way on,
+	label         string // and this is what its button says.
+}
+
+var texts = map[Kind]text{
+	KindSignIn: {
+		http.StatusUnauthorized, "Sign in to go on",
+		"This page is for people who are signed in with GitHub.", true, "Sign in with GitHub",
+	},
+	KindAttempt: {
+		http.StatusBadRequest, "This sign-in is no longer valid",
+		"It took more than ten minutes, was finished before, or was begun in another browser. You have not been signed in. If it happens again, check that your browser accepts cookies from this site.", true, "Sign in again",
+	},
+	KindDenied: {
+		http.StatusForbidden, "You cancelled at GitHub",
+		"GitHub told us that you did not allow the sign-in, so nothing has changed. You can try again whenever you like.", true, "Sign in with GitHub",
+	},
+	KindEmail: {
+		http.StatusForbidden, "Verify your e-mail address at GitHub",
+		"GitHub signs people in to other sites only once the primary e-mail address of their account is verified. Verify it in your GitHub settings under Emails, then sign in again.", true, "Sign in again",
+	},
+	KindCrossOrigin: {
+		http.StatusForbidden, "You are still signed in",
+		"Another site asked to sign you out here. That was not carried out. To sign out, use this site's own button.", false, "",
+	},
+	KindMethod: {
+		http.StatusMethodNotAllowed, "This address does not work that way",
+		"Signing in begins with a link, and signing out with a button. Go back and use those.", false, "",
+	},
+	KindSuspended: {
+		http.StatusServiceUnavailable, "Sign-in is switched off",
+		"GitHub has suspended this site's access. You can't change that; the people who run this site can, with GitHub's support.", false, "",
+	},
+	KindConfig: {
+		http.StatusServiceUnavailable, "Sign-in is not set up correctly",
+		"GitHub refused this site's own credentials, not yours. The people who run this site need to check its client id, client secret and callback URL. You have not been signed out.", false, "",
+	},
+	KindUnavailable: {
+		http.StatusServiceUnavailable, "Please try again in a moment",
+		"GitHub, or a part of this site, did not answer. You have not been signed out by this.", true, "Try again",
+	},
+	KindInternal: {
+		http.StatusInternalServerError, "Something went wrong",
+		"This is not your doing. Try again, and tell the people who run this site if it stays.", true, "Try again",
+	},
+	KindGitHub: {
+		http.StatusBadGateway, "GitHub could not do this",
+		"GitHub answered this site's request with an error. You are still signed in. Try again in a moment.", false, "",
+	},
+}
+
+func (a *Authenticator) writePage(w http.ResponseWriter, r *http.Request, p *Problem) {
+	t := texts[p.Kind]
+	data := struct {
+		Title, Detail, Label, LoginURL, Home string
+		Style                                template.CSS
+	}{
+		Title: t.title, Detail: t.detail, Label: t.label, Home: a.cfg.MountPath + "/",
+		Style: template.CSS(pageStyle), //nolint:gosec // It is our own file.
+	}
+	if t.retry {
+		data.LoginURL = a.LoginURL(p.ReturnTo)
+	}
+	var page bytes.Buffer
+	if err := pageTemplate.Execute(&page, data); err != nil {
+		http.Error(w, t.title, t.status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.WriteHeader(t.status)
+	if r.Method != http.MethodHead {
+		_, _ = page.WriteTo(w)
+	}
+}

@@ -1,0 +1,196 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+	"github.com/ghlogin/ghlogin/middleware"
+	"github.com/ghlogin/ghlogin/store"
+	"github.com/ghlogin/ghlogin/store/memory"
+)
+
+func accept(media string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Accept", media) }
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+func TestScriptsGetProblemJSONAndPeopleGetTheLoginPage(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).browser(t)
+	for name, c := range map[string]struct {
+		method string
+		change []func(*http.Request)
+		status int
+		kind   string // Of the content.
+	}{
+		"navigation":             {http.MethodGet, nil, http.StatusFound, "text/html"},
+		"navigation by its mode": {http.MethodGet, []func(*http.Request){header("Sec-Fetch-Mode", "navigate")}, http.StatusFound, "text/html"},
+		"head":                   {http.MethodHead, nil, http.StatusFound, ""},
+		"curl":                   {http.MethodGet, []func(*http.Request){accept("*/*")}, http.StatusUnauthorized, "application/problem+json"},
+		"no Accept":              {http.MethodGet, []func(*http.Request){accept("")}, http.StatusUnauthorized, "application/problem+json"},
+		"JSON":                   {http.MethodGet, []func(*http.Request){accept("application/json")}, http.StatusUnauthorized, "application/problem+json"},
+		"html refused":           {http.MethodGet, []func(*http.Request){accept("application/json, text/html;q=0")}, http.StatusUnauthorized, "application/problem+json"},
+		"script that wants html": {http.MethodGet, []func(*http.Request){header("Sec-Fetch-Mode", "cors")}, http.StatusUnauthorized, "text/html"},
+		"a form":                 {http.MethodPost, nil, http.StatusUnauthorized, "text/html"},
+		"a script's post":        {http.MethodPost, []func(*http.Request){accept("application/json")}, http.StatusUnauthorized, "application/problem+json"},
+	} {
+		p := b.still(func() page { return b.do(c.method, "/me?x=1", c.change...) })
+		if p.StatusCode != c.status || !strings.HasPrefix(p.Header.Get("Content-Type"), c.kind) {
+			t.Errorf("%s = %d %s, want %d %s", name, p.StatusCode, p.Header.Get("Content-Type"), c.status, c.kind)
+		}
+		if c.status == http.StatusFound && p.Header.Get("Location") != "/auth/github/login?return_to=%2Fme%3Fx%3D1" {
+			t.Errorf("%s leads to %s", name, p.Header.Get("Location"))
+		}
+		if p.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be cached: %q", name, p.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestProblemJSONSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).browser(t)
+	p := b.do(http.MethodGet, "/me", accept("application/json"))
+	v := problemJSON(t, p)
+	for field, want := range map[string]any{
+		"status": 401.0, "kind": "sign-in-required", "login_url": "/auth/github/login", "title": "Sign in to go on",
+		"type": "https://github.com/ghlogin/ghlogin/blob/main/docs/errors.md#sign-in-required",
+	} {
+		if v[field] != want {
+			t.Errorf("%s = %v, want %v", field, v[field], want)
+		}
+	}
+	if got := p.Header.Get("WWW-Authenticate"); !strings.Contains(got, `"/auth/github/login"`) {
+		t.Errorf("WWW-Authenticate: %q", got)
+	}
+}
+
+func TestRequiredPagesAreNotKeptForTheBackButton(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).browser(t)
+	b.signIn()
+	if p := b.get("/me"); p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Vary") != "Cookie" {
+		t.Errorf("Cache-Control: %q, Vary: %q", p.Header.Get("Cache-Control"), p.Header.Get("Vary"))
+	}
+}
+
+// brokenStore is a store that can be away.
+type brokenStore struct {
+	store.Store
+	away atomic.Bool
+}
+
+func (s *brokenStore) Get(ctx context.Context, key string) (store.Entry, error) {
+	if s.away.Load() {
+		return store.Entry{}, errors.New("vault is sealed")
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *brokenStore) Put(ctx context.Context, key string, e store.Entry) (string, error) {
+	if s.away.Load() {
+		return "", errors.New("vault is sealed")
+	}
+	return s.Store.Put(ctx, key, e)
+}
+
+func TestStoreAwayIs503AndSignsNobodyOut(t *testing.T) {
+	t.Parallel()
+	st := &brokenStore{Store: memory.New()}
+	b := newSite(t, withStore(st)).browser(t)
+	b.signIn()
+	st.away.Store(true)
+	wantProblem(t, b.get("/me"), http.StatusServiceUnavailable, "Please try again in a moment")
+	p := b.do(http.MethodGet, "/me", accept("application/json"))
+	if v := problemJSON(t, p); p.StatusCode != http.StatusServiceUnavailable || v["kind"] != "try-again" || p.Header.Get("Retry-After") == "" {
+		t.Errorf("GET /me = %d %v, Retry-After %q", p.StatusCode, v, p.Header.Get("Retry-After"))
+	}
+	if strings.Contains(p.body, "vault") {
+		t.Errorf("the visitor is told of the store's troubles: %s", p.body)
+	}
+	if p := b.get("/"); p.StatusCode != http.StatusOK {
+		t.Errorf("a page for everybody = %d", p.StatusCode)
+	}
+	st.away.Store(false)
+	b.wantSignedIn("octocat")
+}
+
+func TestRevokedTokenLeadsThroughSignInOnceMore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withApp(githubtest.App{NoExpiry: true}))
+	b := s.browser(t)
+	b.signIn()
+	s.gh.RevokeUser(s.app.ClientID, 583231)
+	// The first call meets the 401; from then on the grant says that a sign-in is due.
+	b.get("/me")
+	if p := b.do(http.MethodGet, "/me", accept("application/json")); p.StatusCode != http.StatusUnauthorized || problemJSON(t, p)["reason"] != "revoked" {
+		t.Errorf("GET /me = %d %s", p.StatusCode, p.body)
+	}
+	if p := b.get("/me"); p.body != "you are octocat at /me" {
+		t.Errorf("GET /me = %d %q, want a sign-in and back", p.StatusCode, p.body)
+	}
+}
+
+func TestRefreshRefusedInTheMiddleOfARequestLeadsThroughSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, withApp(githubtest.App{Kind: githubtest.GitHubApp}))
+		b := s.browser(t)
+		b.signIn()
+		s.gh.RevokeUser(s.app.ClientID, 583231)
+		time.Sleep(8 * time.Hour)
+		if p := b.get("/me"); p.body != "you are octocat at /me" {
+			t.Errorf("GET /me = %d %q, want a sign-in and back", p.StatusCode, p.body)
+		}
+	})
+}
+
+func TestSessionEndsWithItsLifetime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, withConfig(func(c *middleware.Config) { c.SessionLifetime = time.Hour }))
+		b := s.browser(t)
+		b.signIn()
+		kept := b.cookies("__Host-ghlogin.github.com")[0]
+		time.Sleep(time.Hour)
+		b.setCookie(kept.Name, kept.Value)
+		b.wantSignedOut()
+	})
+}
+
+func TestRequireWorksWithoutMiddlewareAroundIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/auth/github/", a.Middleware(http.NotFoundHandler()))
+		mux.Handle("/", h)
+		return mux
+	}))
+	b := s.browser(t)
+	if p := b.get("/me"); p.body != "you are octocat at /me" {
+		t.Errorf("GET /me = %d %q", p.StatusCode, p.body)
+	}
+	if p := b.get("/auth/github/other"); p.StatusCode != http.StatusNotFound {
+		t.Errorf("a path beside the routes = %d", p.StatusCode)
+	}
+}
+
+func TestFailTellsSignInTroubleFromGitHubTrouble(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	b.signIn()
+	s.gh.Inject(githubtest.Fault{Match: func(r *http.Request) bool { return r.URL.Path == "/user" }, Status: http.StatusNotFound, Body: `{"message":"Not Found"}`})
+	wantProblem(t, b.get("/me"), http.StatusBadGateway, "GitHub could not do this")
+	b.wantSignedIn("octocat")
+}
