@@ -119,7 +119,7 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		owner:  rand.Text(),
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
 	}
-	m.work.ctx, m.work.cancel = context.WithCancel(context.Background())
+	m.work.start()
 	for _, opt := range opts {
 		if err := opt(m); err != nil {
 			return nil, err
@@ -251,6 +251,8 @@ type work struct {
 	closed bool
 	wg     sync.WaitGroup
 }
+
+func (w *work) start() { w.ctx, w.cancel = context.WithCancel(context.Background()) }
 
 // detach returns a context that outlives the request it came from, keeps its values, and ends with
 // d or with the manager. It reports false once the manager is closed. The caller calls done.

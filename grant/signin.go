@@ -83,7 +83,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 // A login that is not there is no error. An error means that the store could not be written, and
 // that the login may still stand.
 func (m *Manager) SignOut(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, "signed out", func(r *record) bool {
+	return m.signOut(ctx, s.UserID, func(r *record) bool {
 		_, ok := r.Logins[s.LoginID]
 		delete(r.Logins, s.LoginID)
 		return ok
@@ -93,13 +93,13 @@ func (m *Manager) SignOut(ctx context.Context, s Session) error {
 // SignOutEverywhere ends all of a user's logins, and forgets and revokes the token unless the
 // manager keeps tokens. Errors are those of [Manager.SignOut].
 func (m *Manager) SignOutEverywhere(ctx context.Context, userID int64) error {
-	return m.signOut(ctx, userID, "signed out everywhere", func(r *record) bool {
+	return m.signOut(ctx, userID, func(r *record) bool {
 		clear(r.Logins)
 		return true
 	})
 }
 
-func (m *Manager) signOut(ctx context.Context, userID int64, what string, remove func(*record) bool) error {
+func (m *Manager) signOut(ctx context.Context, userID int64, remove func(*record) bool) error {
 	now := time.Now()
 	before, after, err := m.update(ctx, m.key(userID), func(r *record) error {
 		if r.Lineage == "" || !remove(r) {
@@ -117,7 +117,7 @@ func (m *Manager) signOut(ctx context.Context, userID int64, what string, remove
 	if before.Lineage != "" && after.Lineage == "" {
 		m.revoke(ctx, before.Token.AccessToken.Secret, "the user signed out")
 	}
-	m.log.LogAttrs(ctx, slog.LevelInfo, what, slog.Int64("user_id", userID))
+	m.log.LogAttrs(ctx, slog.LevelInfo, "signed out", slog.Int64("user_id", userID), slog.Int("logins_left", len(after.Logins)))
 	return nil
 }
 

@@ -119,7 +119,7 @@ func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return rand.N(d)
+	return rand.N(d) //nolint:gosec // It spreads load and guards nothing.
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -101,16 +101,22 @@ func TestBodyThatCanBeSentTwiceIsAndOneThatCantIsNot(t *testing.T) {
 		c := m.HTTPClient(octocat)
 
 		time.Sleep(time.Hour)
-		resp, err := c.Post("https://api.github.com/user/repos", "application/json", strings.NewReader(`{"name":"x"}`))
-		if err != nil || resp.StatusCode != http.StatusCreated || len(bodies) != 2 || bodies[1] != `{"name":"x"}` {
-			t.Errorf("a body with GetBody: %v, %v, bodies %q", resp, err, bodies)
+		post := func(body io.Reader) int {
+			resp, err := c.Post("https://api.github.com/user/repos", "application/json", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			return resp.StatusCode
+		}
+		if got := post(strings.NewReader(`{"name":"x"}`)); got != http.StatusCreated || len(bodies) != 2 || bodies[1] != `{"name":"x"}` {
+			t.Errorf("a body with GetBody: %d, bodies %q", got, bodies)
 		}
 		bodies = nil
 		time.Sleep(time.Hour)
 		stream := struct{ io.Reader }{bytes.NewReader([]byte("stream"))} // Not one that http.NewRequest can rewind.
-		resp, err = c.Post("https://api.github.com/user/repos", "application/json", stream)
-		if err != nil || resp.StatusCode != http.StatusUnauthorized || len(bodies) != 1 {
-			t.Errorf("a body that can't be sent twice: %v, %v, bodies %q", resp, err, bodies)
+		if got := post(stream); got != http.StatusUnauthorized || len(bodies) != 1 {
+			t.Errorf("a body that can't be sent twice: %d, bodies %q", got, bodies)
 		}
 	})
 }
@@ -128,7 +134,7 @@ func TestDeadTokenIsNotSentAgain(t *testing.T) {
 		t.Errorf("the first call = %d, want GitHub's own 401", got)
 	}
 	for range 20 {
-		_, err := c.Get("https://api.github.com/user")
+		_, err := c.Get("https://api.github.com/user") //nolint:bodyclose // There is no answer.
 		if e, ok := errors.AsType[*grant.SignInError](err); !ok || e.Reason != grant.ReasonRevoked {
 			t.Fatalf("a later call = %v, want ReasonRevoked", err)
 		}

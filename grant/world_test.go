@@ -70,7 +70,7 @@ func (w *world) managerOf(t *testing.T, app *oauth.Client, opts ...grant.Option)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		_ = m.Close(ctx)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ghlogin/ghlogin/grant"
@@ -50,11 +51,11 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if a.app, err = oauth.New(cfg.oauth(), o.oauth...); err != nil {
 		return nil, err
 	}
-	grantOpts := append(o.grant, grant.WithLogger(o.log))
+	o.grant = append(o.grant, grant.WithLogger(o.log))
 	if cfg.KeepTokens {
-		grantOpts = append(grantOpts, grant.WithKeepTokens())
+		o.grant = append(o.grant, grant.WithKeepTokens())
 	}
-	if a.grants, err = grant.New(a.app, st, grantOpts...); err != nil {
+	if a.grants, err = grant.New(a.app, st, o.grant...); err != nil {
 		return nil, err
 	}
 	if a.attempts, err = newAttempts(cfg, secure); err != nil {
@@ -128,11 +129,9 @@ func (a *Authenticator) only(h http.HandlerFunc, methods ...string) http.Handler
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		for _, method := range methods {
-			if r.Method == method {
-				h(w, r)
-				return
-			}
+		if slices.Contains(methods, r.Method) {
+			h(w, r)
+			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		a.fail(w, r, &Problem{Kind: KindMethod})
@@ -148,7 +147,7 @@ func (a *Authenticator) only(h http.HandlerFunc, methods ...string) http.Handler
 func (a *Authenticator) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitFrom(r.Context())
-		if v == nil || v.auth != a && v.auth != nil {
+		if v == nil || (v.auth != nil && v.auth != a) {
 			r = a.identify(r) // Mounted without Middleware around it, or inside another Authenticator's.
 			v = visitFrom(r.Context())
 		}

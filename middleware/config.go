@@ -16,8 +16,8 @@ import (
 // is over, a user whose GitHub session still stands is signed in again without a question.
 const DefaultSessionLifetime = 7 * 24 * time.Hour
 
-// Config is what comes from the environment or a file: data, no behaviour. Behaviour is set by
-// [Option]. The zero value of each field is the safe one.
+// Config is what comes from the environment or a file: data, no behavior, which is set
+// by [Option]. The zero value of each field is the safe one.
 type Config struct {
 	// ClientID and ClientSecrets are the app's own, from its page at GitHub. The first secret that
 	// GitHub takes is used: to replace one without an outage, put the new one beside the old.

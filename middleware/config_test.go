@@ -85,6 +85,7 @@ func TestForgottenArgumentsAreErrorsNotPanics(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // It sets the environment.
 func TestConfigFromEnv(t *testing.T) {
 	for name, value := range map[string]string{
 		"GITHUB_CLIENT_ID": "Iv1.example", "GITHUB_CLIENT_SECRET": "new,old", "GITHUB_REDIRECT_URL": "https://app.example/cb",

@@ -14,7 +14,7 @@ type User = oauth.User
 
 // Identity is who a request is from, and what acts for them.
 type Identity struct {
-	User User
+	User User // User is who signed in.
 
 	// HTTPClient acts as the user at Host's API; see [grant.Manager.HTTPClient].
 	HTTPClient *http.Client

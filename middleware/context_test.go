@@ -1,7 +1,6 @@
 package middleware_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +14,7 @@ import (
 
 func TestAccessorsOfAnEmptyContextSayNo(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
+	ctx := t.Context()
 	if _, ok := middleware.UserFromContext(ctx); ok {
 		t.Error("there is a user in an empty context")
 	}

@@ -231,7 +231,7 @@ func TestWhatGitHubSaysNoTo(t *testing.T) {
 		status int
 		says   string
 	}{
-		"cancelled":     {query: "error=access_denied&error_description=<b>hi</b>", status: http.StatusForbidden, says: "You cancelled at GitHub"},
+		"canceled":      {query: "error=access_denied&error_description=<b>hi</b>", status: http.StatusForbidden, says: "You canceled at GitHub"},
 		"suspended":     {set: []siteOption{withApp(githubtest.App{Suspended: true})}, query: "error=application_suspended", status: http.StatusServiceUnavailable, says: "Sign-in is switched off"},
 		"redirect URL":  {query: "error=redirect_uri_mismatch", status: http.StatusServiceUnavailable, says: "Sign-in is not set up correctly"},
 		"unknown error": {query: "error=%3Cscript%3E", status: http.StatusBadRequest, says: "no longer valid"},

@@ -92,9 +92,15 @@ func TestRequestsOfOthersPassUntouched(t *testing.T) {
 		}))
 	}))
 	for _, c := range []struct{ method, path string }{
-		{http.MethodOptions, "/auth/github/login"}, {http.MethodOptions, "/auth/github/callback"}, {http.MethodOptions, "/auth/github/logout"},
-		{http.MethodPost, "/auth/github/"}, {http.MethodPost, "/auth/github/login/"}, {http.MethodPost, "/auth/github/loginx"},
-		{http.MethodPost, "/x/auth/github/login"}, {http.MethodGet, "/auth/github"}, {http.MethodDelete, "/callback"},
+		{http.MethodOptions, "/auth/github/login"},
+		{http.MethodOptions, "/auth/github/callback"},
+		{http.MethodOptions, "/auth/github/logout"},
+		{http.MethodPost, "/auth/github/"},
+		{http.MethodPost, "/auth/github/login/"},
+		{http.MethodPost, "/auth/github/loginx"},
+		{http.MethodPost, "/x/auth/github/login"},
+		{http.MethodGet, "/auth/github"},
+		{http.MethodDelete, "/callback"},
 	} {
 		got = nil
 		r := httptest.NewRequest(c.method, origin+c.path, strings.NewReader("body"))

@@ -46,7 +46,7 @@ var texts = map[Kind]text{
 		"It took more than ten minutes, was finished before, or was begun in another browser. You have not been signed in. If it happens again, check that your browser accepts cookies from this site.", true, "Sign in again",
 	},
 	KindDenied: {
-		http.StatusForbidden, "You cancelled at GitHub",
+		http.StatusForbidden, "You canceled at GitHub",
 		"GitHub told us that you did not allow the sign-in, so nothing has changed. You can try again whenever you like.", true, "Sign in with GitHub",
 	},
 	KindEmail: {

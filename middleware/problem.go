@@ -33,7 +33,7 @@ const (
 
 // Problem is what went wrong with a request, as it may be shown to the visitor.
 type Problem struct {
-	Kind     Kind
+	Kind     Kind   // Kind says what went wrong.
 	ReturnTo string // Where a new sign-in should end; "" is the default.
 
 	// Err is the cause, for logs. It holds no secret, but it is not for visitors. It may be nil.

@@ -91,7 +91,7 @@ func newSite(t *testing.T, opts ...siteOption) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		if err := s.auth.Close(ctx); err != nil {
 			t.Errorf("Close = %v", err)

@@ -357,7 +357,10 @@ func keysEndsEarly(t *testing.T, open Open) {
 	put(t, s, key, store.Entry{Value: []byte("v")})
 	put(t, s, key+"1", store.Entry{Value: []byte("v")})
 	seen := 0
-	for range lister.Keys(t.Context()) {
+	for _, err := range lister.Keys(t.Context()) {
+		if err != nil {
+			t.Fatalf("Keys = %v", err)
+		}
 		seen++
 		break
 	}
