@@ -1,0 +1,145 @@
+// Command fakegithub runs the fake GitHub of package githubtest as a program, for trying out an app
+// without GitHub.
+//
+//	go run ./githubtest/cmd/fakegithub -addr 127.0.0.1:9090
+//
+// It prints what to set in the environment of the app, and runs until it is interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+)
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitFail  = 1 // the address can't be bound
+	exitUsage = 2 // a flag is wrong
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run serves until ctx ends and returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	conf, err := parse(args, stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		// One line even where several things are wrong, which is joined by newlines.
+		message := strings.ReplaceAll(err.Error(), "\n", "; ")
+		_, _ = fmt.Fprintf(stderr, "fakegithub: %s (-h lists the flags)\n", message)
+		return exitUsage
+	}
+	server := githubtest.New()
+	app := server.AddApp(conf.app)
+	if conf.signInAs != "" {
+		server.SignInAs(conf.signInAs)
+	}
+	if err := server.Listen(conf.addr); err != nil {
+		_, _ = fmt.Fprintf(stderr, "fakegithub: %v\n", err)
+		return exitFail
+	}
+	defer server.Close()
+	announce(stdout, server, app)
+	<-ctx.Done()
+	_, _ = fmt.Fprintln(stdout, "stopped")
+	return exitOK
+}
+
+// announce prints the environment for the app under test. The secret is one of a fake, made to be
+// printed.
+func announce(w io.Writer, server *githubtest.Server, app githubtest.App) {
+	_, _ = fmt.Fprintf(w, `Fake GitHub for tests, with the %s %q. Set in the environment of your app:
+
+export GITHUB_BASE_URL=%s
+export GITHUB_API_URL=%s
+export GITHUB_CLIENT_ID=%s
+export GITHUB_CLIENT_SECRET=%s
+
+Callback: %s
+Users: octocat, hubot, monalisa. Stop with Ctrl-C.
+`, app.Kind, app.Name, server.URL(), server.APIURL(), app.ClientID, app.Secrets[0], strings.Join(app.Callbacks, ", "))
+	if app.Kind == githubtest.GitHubApp {
+		_, _ = fmt.Fprintf(w, "Install page: %s/apps/%s/installations/new\n", server.URL(), app.Slug)
+	}
+}
+
+// config is what the flags say.
+type config struct {
+	addr     string
+	app      githubtest.App
+	signInAs string
+}
+
+// parse reads the flags. Help goes to usage, all other output is the caller's.
+func parse(args []string, usage io.Writer) (config, error) {
+	var conf config
+	var kind, secrets, callbacks string
+	flags := flag.NewFlagSet("fakegithub", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&conf.addr, "addr", "127.0.0.1:9090", "`address` to listen on; port 0 finds a free one")
+	flags.StringVar(&conf.app.ClientID, "client-id", "Ov23liFakeGitHubDemo", "client `id` of the app")
+	flags.StringVar(&secrets, "client-secret", "not-a-secret-fakegithub-demo", "client `secret`, or several with commas between")
+	flags.StringVar(&callbacks, "callback", "http://127.0.0.1:8080/auth/github/callback", "callback `URL`, or several with commas between")
+	flags.StringVar(&kind, "kind", "oauth", "`kind` of app: oauth (OAuth App) or github (GitHub App)")
+	flags.StringVar(&conf.app.Name, "name", "Demo app", "`name` of the app on the authorize page")
+	flags.BoolVar(&conf.app.NoExpiry, "no-expiry", false, "issue tokens that never expire")
+	flags.DurationVar(&conf.app.TokenLife, "token-life", githubtest.DefaultTokenLife, "`life` of an access token")
+	flags.DurationVar(&conf.app.RefreshLife, "refresh-life", githubtest.DefaultRefreshLife, "`life` of a refresh token")
+	flags.StringVar(&conf.app.WebhookURL, "webhook-url", "", "`URL` for webhooks of a GitHub App")
+	flags.StringVar(&conf.app.WebhookSecret, "webhook-secret", "", "`secret` that signs them")
+	flags.StringVar(&conf.signInAs, "sign-in-as", "", "skip the authorize page and sign in as this `login`")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			_, _ = fmt.Fprintln(usage, "fakegithub runs a strict fake GitHub for trying out apps.")
+			flags.SetOutput(usage)
+			flags.PrintDefaults()
+		}
+		return config{}, err
+	}
+	conf.app.Secrets, conf.app.Callbacks = strings.Split(secrets, ","), strings.Split(callbacks, ",")
+	return conf, conf.check(flags.Args(), kind)
+}
+
+// check reports all that is wrong at once.
+func (c *config) check(rest []string, kind string) error {
+	var errs []error
+	if len(rest) > 0 {
+		errs = append(errs, fmt.Errorf("unexpected argument %q", rest[0]))
+	}
+	switch kind {
+	case "oauth":
+	case "github":
+		c.app.Kind = githubtest.GitHubApp
+	default:
+		errs = append(errs, fmt.Errorf("-kind is oauth or github, not %q", kind))
+	}
+	switch c.signInAs {
+	case "", "octocat", "hubot", "monalisa":
+	default:
+		errs = append(errs, fmt.Errorf("-sign-in-as is octocat, hubot or monalisa, not %q", c.signInAs))
+	}
+	if c.app.ClientID == "" {
+		errs = append(errs, errors.New("-client-id is empty"))
+	}
+	if c.app.TokenLife == 0 || c.app.RefreshLife == 0 {
+		errs = append(errs, errors.New("-token-life and -refresh-life must be more than 0; for tokens without end use -no-expiry"))
+	}
+	return errors.Join(append(errs, c.app.Validate())...)
+}

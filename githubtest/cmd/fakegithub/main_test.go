@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// lines passes written text on, and is safe while run writes.
+type lines struct{ w *io.PipeWriter }
+
+func (l lines) Write(p []byte) (int, error) { return l.w.Write(p) }
+
+func TestPrintsTheEnvironmentServesAndStopsWhenInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	r, w := io.Pipe()
+	var stderr bytes.Buffer
+	status := make(chan int, 1)
+	go func() {
+		status <- run(ctx, []string{"-addr", "127.0.0.1:0", "-kind", "github"}, lines{w}, &stderr)
+		_ = w.Close()
+	}()
+	// The announcement is written in two parts; the second ends it.
+	var out strings.Builder
+	buf := make([]byte, 4096)
+	for !strings.Contains(out.String(), "/installations/new") {
+		n, err := r.Read(buf)
+		if err != nil {
+			t.Fatalf("%v after %q, stderr %q", err, out.String(), stderr.String())
+		}
+		out.Write(buf[:n])
+	}
+	base := valueOf(out.String(), "GITHUB_BASE_URL")
+	for name, want := range map[string]string{
+		"GITHUB_API_URL": base + "/api/v3/", "GITHUB_CLIENT_ID": "Ov23liFakeGitHubDemo", "GITHUB_CLIENT_SECRET": "not-a-secret-fakegithub-demo",
+	} {
+		if got := valueOf(out.String(), name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/v3/meta", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("/meta answers %s", res.Status)
+	}
+	interrupt()
+	rest, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-status; got != exitOK {
+		t.Errorf("status %d after the interrupt, want 0; %s%s", got, rest, stderr.String())
+	}
+}
+
+// valueOf finds an exported variable in the announcement.
+func valueOf(text, name string) string {
+	_, rest, _ := strings.Cut(text, "export "+name+"=")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
+func TestBadFlagsGiveOneClearLine(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		args []string
+		want []string // all in the message
+		code int
+	}{
+		{"unknown flag", []string{"-adr", "x"}, []string{"-adr"}, exitUsage},
+		{"argument", []string{"octocat"}, []string{`"octocat"`}, exitUsage},
+		{"several at once", []string{"-kind", "saml", "-callback", "callback", "-token-life", "-1s"}, []string{"saml", `"callback"`, "negative"}, exitUsage},
+		{"no life", []string{"-token-life", "0s"}, []string{"-no-expiry"}, exitUsage},
+		{"bad life", []string{"-token-life", "soon"}, []string{"-token-life"}, exitUsage},
+		{"nobody", []string{"-sign-in-as", "nobody"}, []string{"octocat"}, exitUsage},
+		{"empty secret", []string{"-client-secret", ""}, []string{"secret"}, exitUsage},
+		{"empty id", []string{"-client-id", ""}, []string{"-client-id"}, exitUsage},
+		{"address", []string{"-addr", "127.0.0.1:99999"}, []string{"99999", "another address"}, exitFail},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			if got := run(t.Context(), test.args, &stdout, &stderr); got != test.code {
+				t.Errorf("status %d, want %d", got, test.code)
+			}
+			if stdout.Len() > 0 {
+				t.Errorf("printed %q", stdout.String())
+			}
+			if strings.Count(stderr.String(), "\n") != 1 {
+				t.Errorf("not one line: %q", stderr.String())
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stderr.String(), want) {
+					t.Errorf("%q doesn't name %q", stderr.String(), want)
+				}
+			}
+		})
+	}
+}
+
+func TestHelpListsTheFlags(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	if got := run(t.Context(), []string{"-h"}, &stdout, &stderr); got != exitOK {
+		t.Errorf("status %d", got)
+	}
+	for _, name := range []string{"-addr", "-client-id", "-client-secret", "-callback", "-kind", "-no-expiry", "-token-life"} {
+		if !strings.Contains(stdout.String(), name+" ") && !strings.Contains(stdout.String(), name+"\n") {
+			t.Errorf("no word about %s in %q", name, stdout.String())
+		}
+	}
+}
