@@ -212,6 +212,20 @@ func TestLoginEndsWithItsLifetime(t *testing.T) {
 	})
 }
 
+func TestLoginsThatEndedAreDroppedAtTheNextSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t, grant.WithKeepTokens())
+		w.signIn(t, m, "octocat")
+		time.Sleep(31 * 24 * time.Hour)
+		w.signIn(t, m, "octocat")
+		if logins := w.stored(t, "583231")["logins"].(map[string]any); len(logins) != 1 {
+			t.Errorf("%d logins are kept, want the one that lasts", len(logins))
+		}
+	})
+}
+
 func TestASignInLoopDoesNotGrowTheGrant(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -399,6 +399,18 @@ func TestSigningInAgainKeepsTheSessionOfTheOtherTabs(t *testing.T) {
 	}
 }
 
+func TestSigningInAgainAfterSignOutEverywhere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	b.signIn()
+	if err := s.auth.Manager().SignOutEverywhere(t.Context(), 583231); err != nil {
+		t.Fatal(err)
+	}
+	b.wantSignedOut()
+	b.signIn()
+}
+
 func TestCookieKeysRotate(t *testing.T) {
 	t.Parallel()
 	oldKey, newKey := oauth.NewSecret(strings.Repeat("o", 32)), oauth.NewSecret(strings.Repeat("n", 32))

@@ -10,8 +10,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/ghlogin/ghlogin/middleware"
@@ -177,6 +179,21 @@ func TestFlushingHijackingAndResponseControllerWorkBehindIt(t *testing.T) {
 				t.Errorf("the hijacked connection gave %q, %v", all, err)
 			}
 		})
+	}
+}
+
+// An scs manager that was not made by scs.New has the same context key as ours.
+func TestAppsSessionsAndOursDoNotMix(t *testing.T) {
+	t.Parallel()
+	sm := &scs.SessionManager{
+		Lifetime: time.Hour, Store: memstore.NewWithCleanupInterval(0), Codec: scs.GobCodec{}, Cookie: scs.SessionCookie{Name: "app", Path: "/"},
+	}
+	b := newSite(t, withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
+		return sm.LoadAndSave(a.Middleware(h))
+	})).browser(t)
+	b.signIn()
+	if len(b.cookies("app")) != 0 || len(b.cookies("__Host-ghlogin.github.com")) != 1 {
+		t.Error("the sign-in went into the app's session")
 	}
 }
 

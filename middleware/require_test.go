@@ -141,6 +141,21 @@ func TestRevokedTokenLeadsThroughSignInOnceMore(t *testing.T) {
 	}
 }
 
+func TestPagesThatAskGitHubNothingAlsoWaitForANewSignIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withApp(githubtest.App{NoExpiry: true}))
+	b := s.browser(t)
+	b.signIn()
+	s.gh.RevokeUser(s.app.ClientID, 583231)
+	b.get("/me") // Meets the 401.
+	s.handler = s.auth.Middleware(s.auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a handler ran for a user who withdrew the app's access")
+	})))
+	if p := b.do(http.MethodGet, "/quiet", accept("*/*")); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("GET /quiet = %d", p.StatusCode)
+	}
+}
+
 func TestRefreshRefusedInTheMiddleOfARequestLeadsThroughSignIn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

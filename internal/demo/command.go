@@ -29,9 +29,14 @@ type Env struct {
 // and -timeout, finds out which GitHub to sign in at (see [Start]), calls run, and returns the exit
 // status. The context ends with the timeout or an interrupt; an interrupt is no failure.
 func Main(name string, app githubtest.App, run func(ctx context.Context, env Env) error) int {
-	addr := flag.String("addr", "127.0.0.1:8080", "`address` that GitHub sends the browser back to; port 0 finds a free one")
-	timeout := flag.Duration("timeout", 5*time.Minute, "`time` after which to give up")
-	flag.Parse()
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:8080", "`address` that GitHub sends the browser back to; port 0 finds a free one")
+	timeout := flags.Duration("timeout", 5*time.Minute, "`time` after which to give up")
+	if err := flags.Parse(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2 // The flag set has said why.
+	}
 
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(interrupted, stop) // A second interrupt ends the program at once.
@@ -64,6 +69,16 @@ func start(ctx context.Context, addr string, app githubtest.App, run func(contex
 		return fmt.Errorf("these settings can't be used:\n%w", err)
 	}
 	return run(ctx, Env{Config: cfg, Scopes: fields(os.Getenv("GITHUB_SCOPES")), Listener: listener, Out: os.Stdout})
+}
+
+// closeLimit bounds what is left to do at the end of a command.
+const closeLimit = 10 * time.Second
+
+// Close closes c after ctx has ended, too: also an interrupted command waits for what is under way.
+func Close(ctx context.Context, c interface{ Close(context.Context) error }) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	defer cancel()
+	return c.Close(ctx)
 }
 
 // configFromEnv reads what middleware.ConfigFromEnv does, for programs without the middleware.

@@ -36,7 +36,7 @@ func Build(t *testing.T, dir string) string {
 func BuildAs(dir, bin string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), buildLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, ".") //nolint:gosec // The test says what it builds.
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build in %s: %w\n%s", dir, err, out)
@@ -55,8 +55,10 @@ type Program struct {
 // may set as NAME=value. It is killed if it still runs at the end of the test.
 func Start(t *testing.T, bin string, env []string, args ...string) *Program {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &Program{cmd: exec.CommandContext(ctx, bin, args...), ended: make(chan struct{})}
+	p := &Program{
+		cmd:   exec.CommandContext(t.Context(), bin, args...), //nolint:gosec // The test has built it.
+		ended: make(chan struct{}),
+	}
 	p.stdout.grew, p.stderr.grew = make(chan struct{}, 1), make(chan struct{}, 1)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	for _, v := range os.Environ() {
@@ -66,7 +68,6 @@ func Start(t *testing.T, bin string, env []string, args ...string) *Program {
 	}
 	p.cmd.Env = append(p.cmd.Env, env...)
 	if err := p.cmd.Start(); err != nil {
-		cancel()
 		t.Fatal(err)
 	}
 	go func() {
@@ -74,8 +75,10 @@ func Start(t *testing.T, bin string, env []string, args ...string) *Program {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		cancel()
-		<-p.ended
+		<-p.ended // The end of t.Context has killed it.
+		if stderr := p.stderr.String(); t.Failed() && stderr != "" {
+			t.Logf("the program's standard error:\n%s", stderr)
+		}
 	})
 	return p
 }
