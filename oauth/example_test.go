@@ -31,7 +31,7 @@ func ExampleNew() {
 	// Output:
 	// oauth: client id: 12345 looks like a github app's App ID: write the Client ID, which is beside it
 	// client secret: generate one on the app's page in github's settings
-	// redirect url: http would send secrets in the clear: write https://app.example
+	// redirect url: http would send secrets in the clear: write https, as in https://app.example; http is for loopback addresses such as 127.0.0.1
 }
 
 func ExampleClient_AuthorizeURL() {

@@ -200,7 +200,7 @@ func parseWeb(raw string) (*url.URL, error) {
 		}
 	}
 	if u.Scheme == "http" && !isLoopback(host) {
-		return nil, fmt.Errorf("http would send secrets in the clear: write https://%s", u.Host)
+		return nil, fmt.Errorf("http would send secrets in the clear: write https, as in https://%s; http is for loopback addresses such as 127.0.0.1", u.Host)
 	}
 	return u, nil
 }
