@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -239,46 +238,5 @@ func (m *Manager) update(ctx context.Context, key string, change func(r *record)
 		if pause(ctx, backoff(try, 5*time.Millisecond, 500*time.Millisecond)) != nil {
 			return nil, nil, &StoreError{Op: "put", Err: err}
 		}
-	}
-}
-
-// work tracks what goes on behind requests, so that Close can wait for it and then end it.
-type work struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup
-}
-
-func (w *work) start() { w.ctx, w.cancel = context.WithCancel(context.Background()) }
-
-// detach returns a context that outlives the request it came from, keeps its values, and ends with
-// d or with the manager. It reports false once the manager is closed. The caller calls done.
-func (w *work) detach(ctx context.Context, d time.Duration) (_ context.Context, done func(), ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return nil, nil, false
-	}
-	w.wg.Add(1)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
-	stop := context.AfterFunc(w.ctx, cancel)
-	return ctx, func() { stop(); cancel(); w.wg.Done() }, true
-}
-
-func (w *work) close(ctx context.Context) error {
-	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
-	idle := make(chan struct{})
-	go func() { w.wg.Wait(); close(idle) }()
-	defer func() { w.cancel(); <-idle }()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -147,7 +147,7 @@ func (m *Manager) commit(ctx context.Context, key string, next renewal) (*record
 	}
 	m.pending.drop(key, next)
 	if gaveWay {
-		m.revoke(ctx, next.token.AccessToken.Secret, "the grant it renewed was replaced or forgotten")
+		m.revoke(ctx, next.token.AccessToken.Secret, 0, "the grant it renewed was replaced or forgotten")
 	}
 	return r, nil
 }

@@ -349,6 +349,19 @@ func TestCloseReturnsInTimeAndSaysWhatItCouldNotStore(t *testing.T) {
 	})
 }
 
+func TestCloseWithNothingUnderWayIsNoErrorEvenWithoutTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gitHubApp)
+	m := w.manager(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if err := m.Close(ctx); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	}
+}
+
 func TestCommitWhoseAnswerGotLostIsNoConflict(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

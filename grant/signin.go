@@ -13,8 +13,14 @@ import (
 // store.
 const signInTimeout = 30 * time.Second
 
-// revokeTimeout bounds a revocation at GitHub, which nobody waits for.
-const revokeTimeout = 15 * time.Second
+const (
+	// revokeTimeout bounds a revocation at GitHub, which nobody waits for.
+	revokeTimeout = 15 * time.Second
+
+	// revokeGrace is how long a token lives on that a new sign-in replaced: requests of the user's
+	// other tabs are under way with it.
+	revokeGrace = 10 * time.Second
+)
 
 // Session names one browser's sign-in. It holds no token; it is what a session store keeps.
 type Session struct {
@@ -26,7 +32,7 @@ type Session struct {
 // the token in that user's grant, and adds a login to it that lasts for lifetime.
 //
 // It costs GitHub two calls and the store one read and one write. A token that the new one replaces
-// is revoked at GitHub behind the caller's back, since GitHub keeps at most ten per user, app and
+// is revoked at GitHub some seconds later, since GitHub keeps at most ten per user, app and
 // scopes (GitHub docs, "Authorizing OAuth apps"). Errors are package oauth's and [*StoreError];
 // after one nothing is signed in.
 func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret, lifetime time.Duration) (Session, oauth.User, error) {
@@ -45,7 +51,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	// (GitHub docs, "Authorizing OAuth apps").
 	user, err := m.app.User(ctx, tok.AccessToken)
 	if err != nil {
-		m.revoke(ctx, tok.AccessToken, "nobody could be signed in with it")
+		m.revoke(ctx, tok.AccessToken, 0, "nobody could be signed in with it")
 		return Session{}, oauth.User{}, err
 	}
 
@@ -66,11 +72,11 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		return nil
 	})
 	if err != nil {
-		m.revoke(ctx, tok.AccessToken, "it could not be stored")
+		m.revoke(ctx, tok.AccessToken, 0, "it could not be stored")
 		return Session{}, oauth.User{}, err
 	}
 	if old := before.Token.AccessToken.Secret; before.ClientID == m.app.ClientID() && !old.Equal(tok.AccessToken) {
-		m.revoke(ctx, old, "a new sign-in replaced it")
+		m.revoke(ctx, old, revokeGrace, "a new sign-in replaced it")
 	}
 	m.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.Int64("user_id", user.ID))
 	return session, user, nil
@@ -115,7 +121,7 @@ func (m *Manager) signOut(ctx context.Context, userID int64, remove func(*record
 		return err
 	}
 	if before.Lineage != "" && after.Lineage == "" {
-		m.revoke(ctx, before.Token.AccessToken.Secret, "the user signed out")
+		m.revoke(ctx, before.Token.AccessToken.Secret, 0, "the user signed out")
 	}
 	m.log.LogAttrs(ctx, slog.LevelInfo, "signed out", slog.Int64("user_id", userID), slog.Int("logins_left", len(after.Logins)))
 	return nil
@@ -137,18 +143,19 @@ func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needs
 	return r.User, r.NeedsLogin, nil
 }
 
-// revoke ends a token at GitHub behind the caller's back. It is a courtesy to the user: whoever
+// revoke ends a token at GitHub behind the caller's back, after a grace that Close cuts short. It is a courtesy to the user: whoever
 // signs out is signed out, whether or not GitHub can be reached.
-func (m *Manager) revoke(ctx context.Context, access oauth.Secret, why string) {
+func (m *Manager) revoke(ctx context.Context, access oauth.Secret, grace time.Duration, why string) {
 	if access.IsZero() {
 		return
 	}
-	ctx, done, ok := m.work.detach(ctx, revokeTimeout)
+	ctx, done, ok := m.work.detach(ctx, grace+revokeTimeout)
 	if !ok {
 		return
 	}
 	go func() {
 		defer done()
+		m.work.linger(grace)
 		if err := m.app.RevokeToken(ctx, access); err != nil {
 			m.log.LogAttrs(ctx, slog.LevelWarn, "a token could not be revoked at GitHub",
 				slog.String("why_revoked", why), slog.Any("error", err))

@@ -70,7 +70,7 @@ type Config struct {
 // ConfigFromEnv reads a Config from the environment and validates it.
 //
 //	GITHUB_CLIENT_ID      the app's client id
-//	GITHUB_CLIENT_SECRET  its secret; two, parted by a comma, while one is being replaced
+//	GITHUB_CLIENT_SECRET  its secret; two, the new one first and a comma between, while one is replaced
 //	GITHUB_REDIRECT_URL   the callback URL as registered at GitHub
 //	GITHUB_SCOPES         scopes, parted by commas or spaces; optional
 //	GITHUB_BASE_URL       an Enterprise Server or GHE.com instead of https://github.com; optional

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,6 +15,10 @@ import (
 // It takes return_to, a local path; prompt=select_account, to change accounts; and login, a name to
 // suggest.
 func (a *Authenticator) login(w http.ResponseWriter, r *http.Request) {
+	if to := a.sameMachine(r); to != "" {
+		http.Redirect(w, r, to, http.StatusFound)
+		return
+	}
 	q := r.URL.Query()
 	a.begin(w, r, attempt{ReturnTo: a.returnPath(q.Get("return_to"))}, q)
 }
@@ -45,6 +50,24 @@ func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, t attempt,
 	}
 	// 302 and not 307, which would have a browser post a form on to GitHub.
 	http.Redirect(w, r, to, http.StatusFound)
+}
+
+// sameMachine returns where to begin instead if the visitor is on another of a developer's names for
+// their own machine, say localhost, than GitHub will send them back to, say 127.0.0.1: a browser keeps
+// cookies apart by name, so the callback would find none. Elsewhere it returns "".
+func (a *Authenticator) sameMachine(r *http.Request) string {
+	here, err := url.Parse("//" + r.Host)
+	there, err2 := url.Parse(a.cfg.RedirectURL)
+	if err != nil || err2 != nil || here.Hostname() == there.Hostname() || here.Port() != there.Port() ||
+		!isLoopback(here.Hostname()) || !isLoopback(there.Hostname()) {
+		return ""
+	}
+	to := url.URL{Scheme: there.Scheme, Host: there.Host, Path: a.cfg.LoginPath, RawQuery: r.URL.RawQuery}
+	return to.String()
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func bounded(s string, n int) string {

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -58,6 +59,31 @@ func TestOnLoopbackCookiesWorkWithoutHTTPS(t *testing.T) {
 	}
 	if len(p.Cookies()) != 1 {
 		t.Errorf("%d cookies", len(p.Cookies()))
+	}
+}
+
+// A developer opens localhost, and GitHub sends them back to 127.0.0.1, where the cookies of localhost
+// are not sent.
+func TestOnLoopbackASignInBeginsAtTheNameItWillEndAt(t *testing.T) {
+	t.Parallel()
+	for redirectURL, hosts := range map[string]map[string]string{
+		"http://127.0.0.1:8080/cb": {
+			"localhost:8080": "http://127.0.0.1:8080/login?return_to=%2Fx", "[::1]:8080": "http://127.0.0.1:8080/login?return_to=%2Fx",
+			"127.0.0.1:8080": "", "localhost:9": "", "app.example:8080": "", "": "", "%": "",
+		},
+		"https://app.example/cb": {"localhost": "", "127.0.0.1": "", "other.example": ""},
+	} {
+		s := newSite(t, withConfig(func(c *middleware.Config) { c.RedirectURL = redirectURL }))
+		for host, want := range hosts {
+			r := httptest.NewRequest(http.MethodGet, "/login?return_to=%2Fx", nil)
+			r.Host = host
+			w := httptest.NewRecorder()
+			s.handler.ServeHTTP(w, r)
+			location := w.Header().Get("Location")
+			if want == "" && !strings.HasPrefix(location, "https://github.com/login/oauth/authorize?") || want != "" && location != want {
+				t.Errorf("at %q with the redirect URL %s: Location %s", host, redirectURL, location)
+			}
+		}
 	}
 }
 
