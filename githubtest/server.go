@@ -181,6 +181,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// net/http would add the date, but clients under synctest call without it.
 	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Server", "fakegithub")
+	if r.URL.Path == tokenPath {
+		s.noteGrantType(r, body) // Here, so that faulted requests are counted, too.
+	}
 	if f := s.strike(r, body); f != nil {
 		s.note(r, func(c *Call) { c.Faulted = true })
 		if !s.befall(f, w, r) {

@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -100,6 +101,15 @@ var tokenErrors = map[string]string{
 // refuse makes the error answer for a documented code.
 func refuse(code string) *oauthError { return &oauthError{code, tokenErrors[code]} }
 
+// noteGrantType puts a token request's grant type into its log entry.
+func (s *Server) noteGrantType(r *http.Request, body []byte) {
+	probe := r.Clone(r.Context())
+	probe.Body = io.NopCloser(bytes.NewReader(body))
+	if p, err := tokenParams(probe); err == nil {
+		s.note(r, func(c *Call) { c.GrantType = p.grantType() })
+	}
+}
+
 // serveToken is POST /login/oauth/access_token.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	p, err := tokenParams(r)
@@ -110,7 +120,6 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.know(p["code_verifier"])
 	entry := entryOf(r)
-	entry.GrantType = p.grantType()
 	t, refused := s.token(p, entry)
 	answer := tokenAnswer(t, refused)
 	if refused != nil {

@@ -120,6 +120,9 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 	}
 	m.work.start()
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("grant: New: an option is nil")
+		}
 		if err := opt(m); err != nil {
 			return nil, err
 		}
@@ -135,14 +138,14 @@ func (m *Manager) Host() oauth.Host { return m.app.Host() }
 // then stops them and returns an error that says how many refreshed tokens could not be stored: the
 // users they belong to must sign in again.
 //
-// After Close no refresh is started; tokens that are still good are served.
+// From then on no refresh is started; tokens that are still good are served.
 func (m *Manager) Close(ctx context.Context) error {
 	err := m.work.close(ctx)
 	if n := m.pending.count(); n > 0 {
-		return fmt.Errorf("grant: %d refreshed tokens could not be stored before the time was up; their users must sign in again: %w", n, err)
+		return errors.Join(fmt.Errorf("grant: %d refreshed tokens could not be stored before the time was up; their users must sign in again", n), err)
 	}
 	if err != nil {
-		return fmt.Errorf("grant: revocations at GitHub were cut off: %w", err)
+		return fmt.Errorf("grant: work at GitHub or the store was cut off: %w", err)
 	}
 	return nil
 }

@@ -60,6 +60,15 @@ func (p *pending) hold(key string, n renewal) {
 	p.byKey[key] = n
 }
 
+// take removes the pair of key, whichever it is, and returns it.
+func (p *pending) take(key string) (renewal, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, ok := p.byKey[key]
+	delete(p.byKey, key)
+	return n, ok
+}
+
 func (p *pending) drop(key string, n renewal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,12 +94,12 @@ func (m *Manager) commitBehind(ctx context.Context, key string, next renewal, ca
 	}
 	go func() {
 		defer done()
-		for try := 0; ; try++ {
-			if pause(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)) != nil {
-				return
+		for try := 0; ctx.Err() == nil; try++ {
+			if !m.work.linger(backoff(try, 100*time.Millisecond, 5*time.Second)) {
+				_ = pause(ctx, 100*time.Millisecond) // Close waits for this.
 			}
 			if waiting, ok := m.pending.get(key); !ok || waiting.began.id() != next.began.id() {
-				return // Another refresh has stored it on its way.
+				return // Stored by another refresh on its way, or given up with its grant.
 			}
 			if _, err := m.commit(ctx, key, next); err == nil {
 				return

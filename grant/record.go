@@ -86,8 +86,9 @@ type failure struct {
 	// Misconfigured says that GitHub refused the app's credentials, not the user's.
 	Misconfigured bool `json:"misconfigured,omitempty"`
 
-	// Unknown says that GitHub may have carried a refresh out whose answer got lost. It stands
-	// until a refresh succeeds, since it tells a lost pair from a revoked one.
+	// Unknown says that GitHub may have carried out a refresh whose answer got lost, or whose owner
+	// was not heard of again. It stands until a refresh succeeds: it tells a lost pair from a
+	// revoked one.
 	Unknown bool `json:"unknown,omitempty"`
 }
 

@@ -40,6 +40,10 @@ func (m *Manager) refreshBehind(ctx context.Context, key string, seen id) <-chan
 		if !ok {
 			return nil, ErrClosed
 		}
+		if m.work.isClosing() {
+			done()
+			return nil, ErrClosed
+		}
 		defer done()
 		return m.rotate(ctx, key, seen)
 	})
@@ -56,7 +60,7 @@ func (m *Manager) rotate(ctx context.Context, key string, seen id) (*record, err
 
 	// 1. Claim the refresh, in the process and in the fleet. That this write succeeds also shows
 	// that the store can be written before the refresh token is spent.
-	began, tookOver, err := m.claim(ctx, key, seen)
+	began, err := m.claim(ctx, key, seen)
 	if err != nil || began.Lease.Owner != m.owner {
 		return began, err
 	}
@@ -69,7 +73,7 @@ func (m *Manager) rotate(ctx context.Context, key string, seen id) (*record, err
 	// 3. What GitHub said decides.
 	switch {
 	case errors.Is(err, oauth.ErrSignInAgain):
-		return m.refused(ctx, key, began, tookOver, err)
+		return m.refused(ctx, key, began, err)
 	case err != nil:
 		return m.failed(ctx, key, began, err)
 	}
@@ -91,7 +95,7 @@ func (m *Manager) rotate(ctx context.Context, key string, seen id) (*record, err
 // Another's lease is waited out first: it may be taken over only after the same write has stood for
 // the lease's whole length on this process's own clock, so that no two machines' clocks are ever
 // compared.
-func (m *Manager) claim(ctx context.Context, key string, seen id) (r *record, tookOver bool, err error) {
+func (m *Manager) claim(ctx context.Context, key string, seen id) (r *record, err error) {
 	var (
 		watched string // The write id that carries another's lease,
 		since   time.Time
@@ -99,7 +103,7 @@ func (m *Manager) claim(ctx context.Context, key string, seen id) (r *record, to
 	for try := 0; ; try++ {
 		leased := false
 		_, r, err = m.update(ctx, key, func(r *record) error {
-			if r.id() != seen || r.NeedsLogin != "" {
+			if r.id() != seen || r.NeedsLogin != "" || r.Failure.holds(time.Now()) {
 				return errUnchanged
 			}
 			if r.Lease.Owner != "" && r.Lease.Owner != m.owner {
@@ -111,17 +115,19 @@ func (m *Manager) claim(ctx context.Context, key string, seen id) (r *record, to
 					return errUnchanged
 				}
 			}
-			// A lease of one's own that is still there was left by a refresh that could not write
-			// its end: it may have spent the token, just as another's.
-			tookOver = r.Lease.Owner != ""
+			// A lease that is still there was left by a refresh that could not write its end. It may
+			// have spent the token, also if it was one's own.
+			if r.Lease.Owner != "" {
+				r.Failure.Unknown = true
+			}
 			r.Lease = lease{Owner: m.owner, Length: leaseLength}
 			return nil
 		})
 		if err != nil || !leased {
-			return r, tookOver, err
+			return r, err
 		}
 		if err := pause(ctx, backoff(try, 50*time.Millisecond, time.Second)); err != nil {
-			return nil, false, fmt.Errorf("grant: waiting for another process's refresh: %w", err)
+			return nil, fmt.Errorf("grant: waiting for another process's refresh: %w", err)
 		}
 	}
 }
@@ -147,20 +153,18 @@ func (m *Manager) commit(ctx context.Context, key string, next renewal) (*record
 	}
 	m.pending.drop(key, next)
 	if gaveWay {
-		m.revoke(ctx, next.token.AccessToken.Secret, 0, "the grant it renewed was replaced or forgotten")
+		m.revoke(ctx, next.token.oauth(), 0, "the grant it renewed was replaced or forgotten")
 	}
 	return r, nil
 }
 
 // refused deals with bad_refresh_token. In a fleet that most often means that somebody else was
 // first, so the grant is read again before it is believed.
-func (m *Manager) refused(ctx context.Context, key string, began *record, tookOver bool, cause error) (*record, error) {
+func (m *Manager) refused(ctx context.Context, key string, began *record, cause error) (*record, error) {
 	reason := ReasonRevoked
-	if began.Failure.Unknown || tookOver {
+	if began.Failure.Unknown {
 		reason = ReasonLost
-	}
-	if tookOver {
-		// The former owner may hold the pair and be slow to store it.
+		// Somebody may hold the pair and be slow to store it.
 		deadline := time.Now().Add(leaseLength)
 		for try := 0; time.Now().Before(deadline); try++ {
 			r, _, err := m.get(ctx, key)

@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -14,8 +15,12 @@ import (
 const signInTimeout = 30 * time.Second
 
 const (
-	// revokeTimeout bounds a revocation at GitHub, which nobody waits for.
-	revokeTimeout = 15 * time.Second
+	// settle is how long GitHub may take until a token that it just issued works everywhere: it has
+	// been seen to answer 401 for a moment.
+	settle = 500 * time.Millisecond
+
+	// revokeTimeout bounds a revocation at GitHub with its repetitions. Nobody waits for it.
+	revokeTimeout = time.Minute
 
 	// revokeGrace is how long a token lives on that a new sign-in replaced: requests of the user's
 	// other tabs are under way with it.
@@ -32,32 +37,38 @@ type Session struct {
 // the token in that user's grant, and adds a login to it that lasts for lifetime.
 //
 // It costs GitHub two calls and the store one read and one write. A token that the new one replaces
-// is revoked at GitHub some seconds later, since GitHub keeps at most ten per user, app and
-// scopes (GitHub docs, "Authorizing OAuth apps"). Errors are package oauth's and [*StoreError];
-// after one nothing is signed in.
+// is revoked at GitHub some seconds later, since GitHub keeps at most ten of an OAuth App's tokens
+// per user and scopes (GitHub docs, "Authorizing OAuth apps"). Errors are package oauth's,
+// [*StoreError], [*FormatError] and [ErrClosed]; after one nothing is signed in.
 func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret, lifetime time.Duration) (Session, oauth.User, error) {
-	tok, err := m.app.Exchange(ctx, code, verifier)
-	if err != nil {
-		return Session{}, oauth.User{}, err
-	}
-	// From here on there is a live token: a visitor who hangs up must not leave it behind unknown.
+	// A visitor who hangs up must not leave a token behind that nobody knows.
 	ctx, done, ok := m.work.detach(ctx, signInTimeout)
 	if !ok {
 		return Session{}, oauth.User{}, ErrClosed
 	}
 	defer done()
+	tok, err := m.app.Exchange(ctx, code, verifier)
+	if err != nil {
+		return Session{}, oauth.User{}, err
+	}
 
 	// Whose token it is must be asked after every sign-in: the visitor may have changed accounts
 	// (GitHub docs, "Authorizing OAuth apps").
 	user, err := m.app.User(ctx, tok.AccessToken)
+	if errors.Is(err, oauth.ErrSignInAgain) && pause(ctx, settle) == nil {
+		user, err = m.app.User(ctx, tok.AccessToken)
+	}
 	if err != nil {
-		m.revoke(ctx, tok.AccessToken, 0, "nobody could be signed in with it")
+		m.revoke(ctx, tok, 0, "nobody could be signed in with it")
 		return Session{}, oauth.User{}, err
 	}
 
 	now := time.Now()
 	session := Session{UserID: user.ID, LoginID: rand.Text()}
-	before, _, err := m.update(ctx, m.key(user.ID), func(r *record) error {
+	before, after, err := m.update(ctx, m.key(user.ID), func(r *record) error {
+		if _, ok := r.Logins[session.LoginID]; ok {
+			return errUnchanged // An earlier try had got through, and others have built on it.
+		}
 		if r.ClientID != m.app.ClientID() {
 			*r = record{} // Another app's logins are not ours.
 		}
@@ -72,10 +83,11 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		return nil
 	})
 	if err != nil {
-		m.revoke(ctx, tok.AccessToken, 0, "it could not be stored")
+		m.revokeUnlessStored(ctx, session, tok)
 		return Session{}, oauth.User{}, err
 	}
-	if old := before.Token.AccessToken.Secret; before.ClientID == m.app.ClientID() && !old.Equal(tok.AccessToken) {
+	m.giveUpPending(ctx, m.key(user.ID), "a new sign-in replaced it")
+	if old := before.Token.oauth(); before != after && before.ClientID == m.app.ClientID() && !old.AccessToken.Equal(tok.AccessToken) {
 		m.revoke(ctx, old, revokeGrace, "a new sign-in replaced it")
 	}
 	m.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.Int64("user_id", user.ID))
@@ -89,7 +101,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 // A login that is not there is no error. An error means that the store could not be written, and
 // that the login may still stand.
 func (m *Manager) SignOut(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, func(r *record) bool {
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool {
 		_, ok := r.Logins[s.LoginID]
 		delete(r.Logins, s.LoginID)
 		return ok
@@ -99,20 +111,30 @@ func (m *Manager) SignOut(ctx context.Context, s Session) error {
 // SignOutEverywhere ends all of a user's logins, and forgets and revokes the token unless the
 // manager keeps tokens. Errors are those of [Manager.SignOut].
 func (m *Manager) SignOutEverywhere(ctx context.Context, userID int64) error {
-	return m.signOut(ctx, userID, func(r *record) bool {
-		clear(r.Logins)
-		return true
-	})
+	return m.signOut(ctx, userID, m.keepTokens, endAll)
 }
 
-func (m *Manager) signOut(ctx context.Context, userID int64, remove func(*record) bool) error {
+// Forget ends all of a user's logins, and forgets and revokes the token even if the manager keeps
+// tokens: for a user who leaves the app. Errors are those of [Manager.SignOut].
+func (m *Manager) Forget(ctx context.Context, userID int64) error {
+	return m.signOut(ctx, userID, false, endAll)
+}
+
+func endAll(r *record) bool {
+	clear(r.Logins)
+	return true
+}
+
+func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, remove func(*record) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
 	now := time.Now()
 	before, after, err := m.update(ctx, m.key(userID), func(r *record) error {
-		if r.Lineage == "" || !remove(r) {
+		if r.Lineage == "" || r.ClientID != m.app.ClientID() || !remove(r) {
 			return errUnchanged
 		}
 		r.dropEndedLogins(now)
-		if len(r.Logins) == 0 && !m.keepTokens {
+		if len(r.Logins) == 0 && !keepToken {
 			r.forget(now)
 		}
 		return nil
@@ -121,7 +143,8 @@ func (m *Manager) signOut(ctx context.Context, userID int64, remove func(*record
 		return err
 	}
 	if before.Lineage != "" && after.Lineage == "" {
-		m.revoke(ctx, before.Token.AccessToken.Secret, 0, "the user signed out")
+		m.giveUpPending(ctx, m.key(userID), "the user signed out")
+		m.revoke(ctx, before.Token.oauth(), 0, "the user signed out")
 	}
 	m.log.LogAttrs(ctx, slog.LevelInfo, "signed out", slog.Int64("user_id", userID), slog.Int("logins_left", len(after.Logins)))
 	return nil
@@ -133,7 +156,7 @@ func (m *Manager) signOut(ctx context.Context, userID int64, remove func(*record
 // again. A session that is not, or no longer, signed in is [ErrSignedOut]; a store that can't be
 // asked is a [*StoreError], which says nothing about the session.
 func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needsLogin Reason, err error) {
-	r, err := m.read(ctx, m.key(s.UserID))
+	r, _, err := m.get(ctx, m.key(s.UserID))
 	if err != nil {
 		return oauth.User{}, "", err
 	}
@@ -143,10 +166,10 @@ func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needs
 	return r.User, r.NeedsLogin, nil
 }
 
-// revoke ends a token at GitHub behind the caller's back, after a grace that Close cuts short. It is a courtesy to the user: whoever
-// signs out is signed out, whether or not GitHub can be reached.
-func (m *Manager) revoke(ctx context.Context, access oauth.Secret, grace time.Duration, why string) {
-	if access.IsZero() {
+// revoke ends a token at GitHub behind the caller's back, after a grace that Close cuts short. It is
+// a courtesy to the user: whoever signs out is signed out, whether or not GitHub can be reached.
+func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration, why string) {
+	if t.AccessToken.IsZero() {
 		return
 	}
 	ctx, done, ok := m.work.detach(ctx, grace+revokeTimeout)
@@ -156,9 +179,64 @@ func (m *Manager) revoke(ctx context.Context, access oauth.Secret, grace time.Du
 	go func() {
 		defer done()
 		m.work.linger(grace)
-		if err := m.app.RevokeToken(ctx, access); err != nil {
+		err := m.revokeNow(ctx, t)
+		for try := 0; errors.Is(err, oauth.ErrTryLater) && m.work.linger(backoff(try, time.Second, 10*time.Second)); try++ {
+			err = m.revokeNow(ctx, t)
+		}
+		if err != nil {
 			m.log.LogAttrs(ctx, slog.LevelWarn, "a token could not be revoked at GitHub",
 				slog.String("why_revoked", why), slog.Any("error", err))
 		}
 	}()
+}
+
+// revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same,
+// and then the user's other browsers live on this token.
+func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.Token) {
+	ctx, done, ok := m.work.detach(ctx, revokeTimeout)
+	if !ok {
+		return
+	}
+	go func() {
+		defer done()
+		for try := 0; ctx.Err() == nil; try++ {
+			r, _, err := m.get(ctx, m.key(s.UserID))
+			if _, away := errors.AsType[*StoreError](err); away {
+				if !m.work.linger(backoff(try, time.Second, 10*time.Second)) {
+					return
+				}
+				continue
+			}
+			if err == nil {
+				if _, stored := r.Logins[s.LoginID]; stored {
+					return
+				}
+			}
+			m.revoke(ctx, tok, 0, "it could not be stored")
+			return
+		}
+	}()
+}
+
+// giveUpPending drops a pair that waits to be stored in a grant that is no more.
+func (m *Manager) giveUpPending(ctx context.Context, key, why string) {
+	if waiting, ok := m.pending.take(key); ok {
+		m.revoke(ctx, waiting.token.oauth(), 0, why)
+	}
+}
+
+func (m *Manager) revokeNow(ctx context.Context, t oauth.Token) error {
+	if now := time.Now(); t.ExpiredAt(now) && t.Refreshable() {
+		// GitHub takes no expired access token to name the one to revoke, while the refresh token
+		// would live on for months. What a refresh brings can be revoked, and takes that along.
+		next, err := m.app.Refresh(ctx, t)
+		if errors.Is(err, oauth.ErrSignInAgain) {
+			return nil // It is dead.
+		}
+		if err != nil {
+			return err
+		}
+		t = next
+	}
+	return m.app.RevokeToken(ctx, t.AccessToken)
 }

@@ -25,22 +25,27 @@ func (m *Manager) Token(ctx context.Context, userID int64) (oauth.Token, error) 
 // current returns a record whose token can be used now.
 func (m *Manager) current(ctx context.Context, key string) (*record, error) {
 	r, err := m.read(ctx, key)
-	for err == nil {
-		todo, why := m.judge(r, time.Now())
-		switch todo {
-		case serve:
-			return r, nil
-		case refuse:
-			return nil, why
-		case refreshBehind:
-			m.refreshBehind(ctx, key, r.id())
-			return r, nil
-		case refreshFirst:
-			// What comes back is judged like what was read: it may be another writer's sign-out.
-			r, err = m.refresh(ctx, key, r.id())
-		}
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	todo, why := m.judge(r, time.Now())
+	switch todo {
+	case serve:
+		return r, nil
+	case refreshBehind:
+		m.refreshBehind(ctx, key, r.id())
+		return r, nil
+	case refuse:
+		return nil, why
+	}
+	if r, err = m.refresh(ctx, key, r.id()); err != nil {
+		return nil, err
+	}
+	// What comes back is judged too: it may be another writer's sign-out.
+	if todo, why := m.judge(r, time.Now()); todo == refuse {
+		return nil, why
+	}
+	return r, nil
 }
 
 // A verdict is what a record and the time of day ask for.
@@ -56,7 +61,7 @@ const (
 // judge is the whole table of when a token is served and when it is refreshed.
 func (m *Manager) judge(r *record, now time.Time) (verdict, error) {
 	t := r.Token
-	good := t.Expiry.IsZero() || now.Before(t.Expiry)
+	good := now.Before(t.Expiry)
 	switch {
 	case r.Lineage == "":
 		return refuse, &SignInError{ReasonNone}
@@ -65,6 +70,9 @@ func (m *Manager) judge(r *record, now time.Time) (verdict, error) {
 	case r.NeedsLogin != "":
 		return refuse, &SignInError{r.NeedsLogin}
 	case t.Expiry.IsZero() || now.Before(t.Expiry.Add(-m.marginOf(t))):
+		return serve, nil
+	case t.young(now):
+		// It can't be so old already: a clock is wrong. GitHub's 401 will tell if it is.
 		return serve, nil
 	case !t.refreshable(now):
 		if good {
@@ -90,6 +98,18 @@ func (m *Manager) judge(r *record, now time.Time) (verdict, error) {
 // would otherwise be refreshed at every use.
 func (m *Manager) marginOf(t token) time.Duration {
 	return min(m.margin, t.Expiry.Sub(t.Issued)/4)
+}
+
+// youngest is the age below which a token is not refreshed, whatever the clock or a 401 says: it was
+// made a moment ago, so another one would fare no better, and callers would chase each other.
+const youngest = time.Minute
+
+func (t token) young(now time.Time) bool {
+	most := youngest
+	if life := t.Expiry.Sub(t.Issued); life > 0 {
+		most = min(most, life/2)
+	}
+	return now.Sub(t.Issued).Abs() < most
 }
 
 func (t token) refreshable(now time.Time) bool {

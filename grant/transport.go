@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,7 +14,8 @@ import (
 
 // Client returns an HTTP client that acts as the user at GitHub's API, with or without a request of
 // theirs: the way to work for users who are away. It is an error ([*SignInError], [*StoreError]) if
-// there is no token for them now; one that goes missing later fails the calls made then.
+// there is no token for them now; one that goes missing later fails the calls made then. All
+// errors of [Manager.Token] can come.
 //
 // The client may be kept and shared by goroutines, but belongs to one user. See
 // [Manager.HTTPClient] for what it does.
@@ -29,11 +31,12 @@ func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error
 // Each request carries a token that works, refreshed if need be. When GitHub answers 401 all the
 // same, the grant is read again: if the token was replaced meanwhile, or can be refreshed, the
 // request is sent once more, provided that its body can be sent twice (it has none, or GetBody is
-// set). A token that GitHub no longer knows is marked and not sent again, because GitHub answers 403
-// to everybody of that user after a few tries (GitHub docs, "Authenticating to the REST API").
+// set). A token that GitHub no longer knows is marked and not sent again, because after a few tries
+// GitHub answers 403 to every request for that user (GitHub docs, "Authenticating to the REST API");
+// the call fails with a [*SignInError].
 //
 // The token goes to the host's API alone. A request for another address, by a redirect for example,
-// is sent without it.
+// is sent without it. The client has no timeout of its own: give requests a context.
 func (m *Manager) HTTPClient(userID int64) *http.Client {
 	return &http.Client{Transport: &transport{manager: m, key: m.key(userID)}}
 }
@@ -59,7 +62,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 
-	next := m.afterUnauthorized(req.Context(), t.key, r)
+	next, err := m.afterUnauthorized(req.Context(), t.key, r)
+	if err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
 	if next == nil {
 		return resp, nil
 	}
@@ -77,47 +84,61 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return m.base.RoundTrip(again)
 }
 
-// youngest is the age below which a token that GitHub answers 401 to is not refreshed again: it was
-// made a moment ago, so another one would fare no better, and callers would chase each other.
-const youngest = time.Minute
-
-// afterUnauthorized finds a record with another token than used, which GitHub answered 401 to. It
-// returns nil where there is none.
-func (m *Manager) afterUnauthorized(ctx context.Context, key string, used *record) *record {
+// afterUnauthorized finds a record to send a request again with, after GitHub answered 401 to the one
+// used. It returns nil where there is none, and an error where the user must sign in again.
+func (m *Manager) afterUnauthorized(ctx context.Context, key string, used *record) (*record, error) {
 	now, err := m.read(ctx, key)
-	if err != nil || now.NeedsLogin != "" || now.Lineage == "" {
-		return nil
-	}
-	if now.id() != used.id() {
-		return now // Replaced since the request was sent.
+	if err != nil {
+		return nil, err
 	}
 	clock := time.Now()
 	switch {
+	case now.id() != used.id(): // Replaced since the request was sent.
 	case !now.Token.refreshable(clock):
-		m.confirmDead(ctx, key, now)
-		return nil
-	case clock.Sub(now.Token.Issued) < youngest || now.Failure.holds(clock):
-		return nil
+		now, err = m.confirmDead(ctx, key, now)
+	case clock.Sub(now.Token.Issued).Abs() < settle: // It may not work everywhere yet.
+		return now, pause(ctx, settle)
+	case now.Token.young(clock) || now.Failure.holds(clock):
+	default:
+		now, err = m.refresh(ctx, key, used.id())
 	}
-	now, err = m.refresh(ctx, key, used.id())
-	if err != nil || now.id() == used.id() || now.Lineage == "" {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	return now
+	if todo, why := m.judge(now, time.Now()); todo == refuse {
+		return nil, why
+	}
+	if now.id() == used.id() {
+		now = nil // GitHub's 401 stands.
+	}
+	return now, nil
 }
 
 // confirmDead asks GitHub's token check, which does not count as a failed login, whether a token
 // that can't be refreshed is dead, and marks the grant if so. A 401 alone is too little to go by: a
 // proxy before an Enterprise Server can answer it, too.
-func (m *Manager) confirmDead(ctx context.Context, key string, used *record) {
-	ctx, done, ok := m.work.detach(ctx, signInTimeout)
-	if !ok {
-		return
+func (m *Manager) confirmDead(ctx context.Context, key string, used *record) (*record, error) {
+	// One check for all who meet the 401; one who hangs up does not wait for it.
+	checked := m.flights.DoChan("check "+key, func() (any, error) {
+		ctx, done, ok := m.work.detach(ctx, signInTimeout)
+		if !ok {
+			return used, nil
+		}
+		defer done()
+		return m.checkDead(ctx, key, used)
+	})
+	select {
+	case res := <-checked:
+		r, _ := res.Val.(*record)
+		return r, res.Err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("grant: waiting for GitHub's token check: %w", ctx.Err())
 	}
-	defer done()
-	_, err := m.app.Check(ctx, used.Token.AccessToken.Secret)
-	if !errors.Is(err, oauth.ErrSignInAgain) {
-		return
+}
+
+func (m *Manager) checkDead(ctx context.Context, key string, used *record) (*record, error) {
+	if _, err := m.app.Check(ctx, used.Token.AccessToken.Secret); !errors.Is(err, oauth.ErrSignInAgain) {
+		return used, nil
 	}
 	_, r, err := m.update(ctx, key, func(r *record) error {
 		if r.id() != used.id() {
@@ -130,6 +151,7 @@ func (m *Manager) confirmDead(ctx context.Context, key string, used *record) {
 		m.log.LogAttrs(ctx, slog.LevelInfo, "GitHub no longer takes the token; the user must sign in again",
 			slog.Int64("user_id", used.User.ID))
 	}
+	return r, err
 }
 
 // withToken returns a copy of req that carries the token; a RoundTripper must not change its request.

@@ -23,17 +23,27 @@ func (w *work) start() {
 }
 
 // detach returns a context that outlives the request it came from, keeps its values, and ends with
-// d or with the manager. It reports false once the manager is closed. The caller calls done.
+// d or with the manager. The caller calls done. It reports false once the manager is closed; while
+// Close waits, what runs may still start what belongs to it.
 func (w *work) detach(ctx context.Context, d time.Duration) (_ context.Context, done func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.idle != nil {
+	if w.idle != nil && w.running == 0 {
 		return nil, nil, false
 	}
 	w.running++
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
 	stop := context.AfterFunc(w.ctx, cancel)
 	return ctx, func() { stop(); cancel(); w.finish() }, true
+}
+
+func (w *work) isClosing() bool {
+	select {
+	case <-w.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 func (w *work) finish() {
@@ -45,13 +55,15 @@ func (w *work) finish() {
 	}
 }
 
-// linger waits for d, or until Close begins.
-func (w *work) linger(d time.Duration) {
+// linger waits for d, or until Close begins, which it reports by false.
+func (w *work) linger(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-w.closing:
+		return false
 	}
 }
 

@@ -46,19 +46,14 @@ func newAttempts(cfg Config, secure bool) (*attempts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &attempts{sealer: s, prefix: cookieName("ghlogin-attempt", cfg.Host, secure) + ".", secure: secure}, nil
+	return &attempts{sealer: s, prefix: cookieName(cfg, secure) + "-attempt-", secure: secure}, nil
 }
 
-// cookieName gives cookies of ours the __Host- prefix, with which a browser takes them from this
-// host over https alone: a sub-domain can't plant them. The prefix needs Secure, which http on
-// loopback can't have. Each GitHub host has cookies of its own.
-func cookieName(name string, host oauth.Host, secure bool) string {
-	name += "." + strings.Map(func(r rune) rune {
-		if strings.ContainsRune("[]:", r) {
-			return '_'
-		}
-		return r
-	}, host.Name)
+// cookieName is the name of the session cookie, and what the others begin with. The __Host- prefix has
+// a browser take them from this host over https alone: a sub-domain can't plant them. It needs
+// Secure, which http on loopback can't have.
+func cookieName(cfg Config, secure bool) string {
+	name := "ghlogin-" + cfg.appID()
 	if secure {
 		return "__Host-" + name
 	}

@@ -39,14 +39,17 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	cfg = cfg.withDefaults()
 	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler)}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("middleware: New: an option is nil")
+		}
 		if err := opt(&o); err != nil {
 			return nil, err
 		}
 	}
 
 	// Only http on loopback passes Validate, so leaving Secure out is never a production server's.
-	secure := strings.HasPrefix(cfg.RedirectURL, "https:")
-	a := &Authenticator{cfg: cfg, callback: cfg.callbackPath(), log: o.log, pages: o.pages}
+	secure := cfg.redirectURL().Scheme == "https"
+	a := &Authenticator{cfg: cfg, callback: cfg.redirectURL().Path, log: o.log, pages: o.pages}
 	var err error
 	if a.app, err = oauth.New(cfg.oauth(), o.oauth...); err != nil {
 		return nil, err
@@ -62,6 +65,12 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
 	if o.sessions != nil {
+		if o.sessions.Store == nil || o.sessions.Codec == nil || o.sessions.Lifetime <= 0 {
+			return nil, errors.New("middleware: the session manager has no store, codec or lifetime: make it with scs.New()")
+		}
+		if cookie := o.sessions.Cookie; secure && !cookie.Secure || !cookie.HttpOnly {
+			return nil, errors.New("middleware: the session manager's cookie is open to eavesdroppers or scripts: set its Cookie.Secure and Cookie.HttpOnly to true")
+		}
 		a.sessions = &sessions{manager: o.sessions, key: sessionKey(cfg)}
 	} else {
 		a.sessions = ownSessions(cfg, secure)
@@ -82,25 +91,13 @@ func (a *Authenticator) Close(ctx context.Context) error { return a.grants.Close
 //
 // Requests that are not for those three paths all go to next, with the response writer as it came.
 func (a *Authenticator) Middleware(next http.Handler) http.Handler {
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if route := a.route(r); route != nil {
 			route(w, r)
 			return
 		}
-		next.ServeHTTP(w, a.identify(r))
-	})
-	if a.sessions.own {
-		return handler
-	}
-	// An app's handlers behind us may change the app's session. Where the app has put its own
-	// LoadAndSave around us this one finds the session loaded, and changes nothing.
-	saving := a.sessions.manager.LoadAndSave(handler)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, loaded, err := a.sessions.load(r); err == nil && !loaded {
-			handler(w, r)
-			return
-		}
-		saving.ServeHTTP(w, r)
+		r, _ = a.identify(r)
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -148,8 +145,7 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitFrom(r.Context())
 		if v == nil || (v.auth != nil && v.auth != a) {
-			r = a.identify(r) // Mounted without Middleware around it, or inside another Authenticator's.
-			v = visitFrom(r.Context())
+			r, v = a.identify(r) // Mounted without Middleware around it, or inside another Authenticator's.
 		}
 		w.Header().Add("Vary", "Cookie")
 		switch {
@@ -166,13 +162,17 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 	})
 }
 
-// identify puts into r's context who it is from.
-func (a *Authenticator) identify(r *http.Request) *http.Request {
+// identify finds out who r is from, and puts it into its context. Where several Authenticators stand
+// around a handler, one at which nobody is signed in does not hide another's user.
+func (a *Authenticator) identify(r *http.Request) (*http.Request, *visit) {
 	v := &visit{auth: a}
 	if a.mayHaveSession(r) {
 		a.lookUp(r, v)
 	}
-	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+	if outer := visitFrom(r.Context()); outer != nil && outer.signedIn && !v.signedIn {
+		return r, v
+	}
+	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v)), v
 }
 
 // mayHaveSession spares anonymous visitors the session store.

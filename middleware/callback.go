@@ -16,25 +16,31 @@ import (
 func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 
-	// 1. Installing a GitHub App ends here too, with no state because we began nothing. The code
-	// that comes along could be anybody's, so it is never exchanged: a sign-in of our own follows.
-	if isInstallation(q) {
-		a.begin(w, r, attempt{ReturnTo: a.cfg.AfterLogin, Installation: digits(q.Get("installation_id"))}, nil)
-		return
-	}
-
-	// 2. The attempt must be this browser's, whole, fresh and not used before. Until then GitHub is
+	// 1. The attempt must be this browser's, whole, fresh and not used before. Until then GitHub is
 	// not asked anything, and nothing that the request says is believed.
 	if len(q["state"]) > 1 || len(q["code"]) > 1 || len(q["error"]) > 1 {
 		a.fail(w, r, &Problem{Kind: KindAttempt})
 		return
 	}
 	t, ok := a.attempts.finish(w, r, q.Get("state"))
+
+	// 2. Installing a GitHub App ends here too, though we began nothing. The code that comes along
+	// could be anybody's, so it is never exchanged: a sign-in of our own follows.
+	if !ok && isInstallation(q) {
+		a.begin(w, r, attempt{ReturnTo: a.cfg.AfterLogin, Installation: digits(q.Get("installation_id"))}, nil)
+		return
+	}
 	if !ok {
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "sign-in refused: no such attempt in this browser")
 		a.fail(w, r, &Problem{Kind: KindAttempt})
 		return
 	}
+
+	// From here on the steps are carried out to the end, also if the visitor leaves: half of them
+	// would sign their other tabs out.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), routeTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
 
 	// 3. GitHub, or the visitor there, may have said no.
 	if err := oauth.CallbackError(q); err != nil {
@@ -59,7 +65,7 @@ func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 		a.failLogin(w, r, t, err)
 		return
 	}
-	http.Redirect(w, r, withInstallation(t.ReturnTo, t.Installation), http.StatusSeeOther)
+	redirect(w, withInstallation(t.ReturnTo, t.Installation), http.StatusSeeOther)
 }
 
 // startSession has the browser's session name a login. If another user was signed in here, that
@@ -89,7 +95,7 @@ func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, ses
 
 func (a *Authenticator) isSignedIn(ctx context.Context, session grant.Session) bool {
 	_, _, err := a.grants.Lookup(ctx, session)
-	return err == nil
+	return !errors.Is(err, grant.ErrSignedOut) // A store that does not answer signs nobody out.
 }
 
 // dropLogin takes a login that no browser holds any more out of its grant. One that stays behind
@@ -113,9 +119,10 @@ func (a *Authenticator) failLogin(w http.ResponseWriter, r *http.Request, t atte
 }
 
 // isInstallation tells the redirects that GitHub makes when an App is installed, changed or asked
-// for (GitHub docs, "Generating a user access token for a GitHub App"). They carry no state.
+// for (GitHub docs, "Generating a user access token for a GitHub App"). They carry no state, or one
+// that somebody put into a link to the installation.
 func isInstallation(q url.Values) bool {
-	return q.Get("state") == "" && (q.Has("installation_id") || q.Has("setup_action"))
+	return q.Has("installation_id") || q.Has("setup_action")
 }
 
 // withInstallation tells the page after an installation which one it was. The id is as the request

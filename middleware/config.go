@@ -1,6 +1,8 @@
 package middleware
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -72,7 +74,7 @@ type Config struct {
 //	GITHUB_CLIENT_ID      the app's client id
 //	GITHUB_CLIENT_SECRET  its secret; two, the new one first and a comma between, while one is replaced
 //	GITHUB_REDIRECT_URL   the callback URL as registered at GitHub
-//	GITHUB_SCOPES         scopes, parted by commas or spaces; optional
+//	GITHUB_SCOPES         scopes, separated by commas or spaces; optional
 //	GITHUB_BASE_URL       an Enterprise Server or GHE.com instead of https://github.com; optional
 //	GITHUB_API_URL        its API, where it does not stand where GitHub puts it; optional
 //
@@ -126,7 +128,7 @@ func fields(s string) []string {
 
 // Validate reports all that is wrong with c at once, each with what to write instead. [New] calls it.
 func (c Config) Validate() error {
-	problems := []error{c.oauth().Validate()}
+	problems := []error{c.oauth().Validate(), oauth.ValidateScopes(c.Scopes)}
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf(format, args...))
 	}
@@ -139,7 +141,9 @@ func (c Config) Validate() error {
 			problem("%s is %q: write a clean path such as /auth/github/login, without query or trailing slash", p.field, p.path)
 		}
 	}
-	if callback := d.callbackPath(); callback != "" {
+	if callback := d.redirectURL().Path; callback == "" || callback == "/" {
+		problem("RedirectURL has no path of its own: write one such as https://example.com/auth/github/callback")
+	} else {
 		for _, p := range []struct{ field, path string }{
 			{"RedirectURL", callback}, {"LoginPath", d.LoginPath}, {"LogoutPath", d.LogoutPath},
 		} {
@@ -152,8 +156,9 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, p := range []struct{ field, path string }{{"AfterLogin", d.AfterLogin}, {"AfterLogout", d.AfterLogout}} {
-		if localPath(p.path) == "" {
-			problem("%s is %q: write a local path such as /welcome", p.field, p.path)
+		to, err := url.Parse(localPath(p.path))
+		if err != nil || to.Path == "" || to.Path == d.LoginPath || to.Path == d.LogoutPath || to.Path == d.redirectURL().Path {
+			problem("%s is %q: write a local path such as /welcome, and none of the routes", p.field, p.path)
 		}
 	}
 	if d.SessionLifetime < time.Minute {
@@ -169,7 +174,7 @@ func (c Config) Validate() error {
 
 // withDefaults returns c with its paths and times filled in. The redirect URL may be malformed.
 func (c Config) withDefaults() Config {
-	dir := path.Dir(c.callbackPath())
+	dir := path.Dir(c.redirectURL().Path)
 	if c.LoginPath == "" {
 		c.LoginPath = path.Join("/", dir, "login")
 	}
@@ -194,12 +199,19 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) callbackPath() string {
+// appID tells apps apart that share a browser or a session: by their GitHub host and client id.
+func (c Config) appID() string {
+	sum := sha256.Sum256([]byte(c.Host.Name + " " + c.ClientID))
+	return hex.EncodeToString(sum[:4])
+}
+
+// redirectURL is parsed; it is empty if RedirectURL can't be.
+func (c Config) redirectURL() *url.URL {
 	u, err := url.Parse(c.RedirectURL)
 	if err != nil {
-		return ""
+		return new(url.URL)
 	}
-	return u.Path
+	return u
 }
 
 func (c Config) oauth() oauth.Config {

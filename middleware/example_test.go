@@ -86,5 +86,5 @@ func ExampleNew_errors() {
 	// middleware: the configuration can't be used:
 	// client id: write the Client ID from the app's page in github's settings
 	// redirect url: http would send secrets in the clear: write https, as in https://example.com; http is for loopback addresses such as 127.0.0.1
-	// AfterLogin is "https://elsewhere.example/": write a local path such as /welcome
+	// AfterLogin is "https://elsewhere.example/": write a local path such as /welcome, and none of the routes
 }

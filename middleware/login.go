@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,7 +17,7 @@ import (
 // suggest.
 func (a *Authenticator) login(w http.ResponseWriter, r *http.Request) {
 	if to := a.sameMachine(r); to != "" {
-		http.Redirect(w, r, to, http.StatusFound)
+		redirect(w, to, http.StatusFound)
 		return
 	}
 	q := r.URL.Query()
@@ -45,11 +46,19 @@ func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, t attempt,
 		err = a.attempts.begin(w, r, t)
 	}
 	if err != nil {
-		a.Fail(w, r, err)
+		a.log.LogAttrs(r.Context(), slog.LevelError, "a sign-in could not begin", slog.Any("error", err))
+		a.fail(w, r, &Problem{Kind: KindInternal, Err: err})
 		return
 	}
 	// 302 and not 307, which would have a browser post a form on to GitHub.
-	http.Redirect(w, r, to, http.StatusFound)
+	redirect(w, to, http.StatusFound)
+}
+
+// redirect sends the visitor to an address of ours or GitHub's, as it is: http.Redirect would take a
+// path like /a//b apart.
+func redirect(w http.ResponseWriter, to string, status int) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(status)
 }
 
 // sameMachine returns where to begin instead if the visitor is on another of a developer's names for

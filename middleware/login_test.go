@@ -257,7 +257,7 @@ func TestWhatGitHubSaysNoTo(t *testing.T) {
 		status int
 		says   string
 	}{
-		"canceled":      {query: "error=access_denied&error_description=<b>hi</b>", status: http.StatusForbidden, says: "You canceled at GitHub"},
+		"canceled":      {query: "error=access_denied&error_description=<b>hi</b>", status: http.StatusForbidden, says: "You canceled the sign-in"},
 		"suspended":     {set: []siteOption{withApp(githubtest.App{Suspended: true})}, query: "error=application_suspended", status: http.StatusServiceUnavailable, says: "Sign-in is switched off"},
 		"redirect URL":  {query: "error=redirect_uri_mismatch", status: http.StatusServiceUnavailable, says: "Sign-in is not set up correctly"},
 		"unknown error": {query: "error=%3Cscript%3E", status: http.StatusBadRequest, says: "no longer valid"},
@@ -382,7 +382,7 @@ func TestSessionTokenPlantedBeforeSignInIsWorthless(t *testing.T) {
 	s := newSite(t)
 	attacker, victim := s.browser(t), s.browser(t)
 	attacker.signIn()
-	planted := attacker.cookies("__Host-ghlogin.github.com")[0]
+	planted := attacker.sessionCookies()[0]
 	attacker.signOut()
 
 	s.gh.AddUser(githubtest.User{ID: 8, Login: "victim"})
@@ -418,9 +418,9 @@ func TestSigningInAgainKeepsTheSessionOfTheOtherTabs(t *testing.T) {
 	t.Parallel()
 	b := newSite(t).browser(t)
 	b.signIn()
-	before := b.cookies("__Host-ghlogin.github.com")[0].Value
+	before := b.sessionCookies()[0].Value
 	b.signIn()
-	if after := b.cookies("__Host-ghlogin.github.com")[0].Value; after != before {
+	if after := b.sessionCookies()[0].Value; after != before {
 		t.Error("the session token was changed under the other tabs")
 	}
 }

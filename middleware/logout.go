@@ -1,9 +1,14 @@
 package middleware
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
+	"time"
 )
+
+// routeTimeout bounds the work of a callback or a sign-out, which goes on when the visitor leaves.
+const routeTimeout = time.Minute
 
 // logout ends this browser's login. It takes POSTs from this site alone: a link or a form elsewhere
 // can't sign anybody out.
@@ -12,6 +17,10 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Kind: KindCrossOrigin})
 		return
 	}
+	// A visitor who leaves meanwhile is signed out all the same.
+	detached, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), routeTimeout)
+	defer cancel()
+	r = r.WithContext(detached)
 	ctx, loaded, err := a.sessions.load(r)
 	if err != nil {
 		a.Fail(w, r, &sessionError{err})
@@ -39,7 +48,7 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 		fallthrough
 	default:
 		if acceptsHTML(r) {
-			http.Redirect(w, r, a.cfg.AfterLogout, http.StatusSeeOther)
+			redirect(w, a.cfg.AfterLogout, http.StatusSeeOther)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)

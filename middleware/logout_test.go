@@ -18,7 +18,7 @@ func TestSignOutEndsTheSessionForGood(t *testing.T) {
 		s := newSite(t)
 		b := s.browser(t)
 		b.signIn()
-		kept := b.cookies("__Host-ghlogin.github.com")[0]
+		kept := b.sessionCookies()[0]
 		if p := b.signOut(); p.at() != origin+"/" || p.body != "hello stranger" {
 			t.Errorf("after sign-out: %s %q", p.at(), p.body)
 		}

@@ -35,10 +35,11 @@ func WithLogger(log *slog.Logger) Option {
 }
 
 // WithSessionManager keeps sign-ins in the app's own scs sessions, instead of in a manager of our
-// own with sessions in memory; nil is an error. The cookie's settings are the app's then: see to it
-// that Secure is set.
+// own with sessions in memory; nil is an error, and so is a cookie without HttpOnly, or without Secure
+// where the redirect URL is https. Set the manager up before [New].
 //
-// The app's LoadAndSave may stand around [Authenticator.Middleware], within it, or nowhere.
+// The app's own LoadAndSave may stand around [Authenticator.Middleware] or within it, wherever the
+// app's handlers need it; our routes load and save the session themselves.
 func WithSessionManager(m *scs.SessionManager) Option {
 	return func(o *options) error {
 		if m == nil {

@@ -38,7 +38,7 @@ type text struct {
 
 var texts = map[Kind]text{
 	KindSignIn: {
-		http.StatusUnauthorized, "Sign in to go on",
+		http.StatusUnauthorized, "Sign in to continue",
 		"This page is for people who are signed in with GitHub.", true, "Sign in with GitHub",
 	},
 	KindAttempt: {
@@ -46,8 +46,8 @@ var texts = map[Kind]text{
 		"It took more than ten minutes, was finished before, or was begun in another browser. You have not been signed in. If it happens again, check that your browser accepts cookies from this site.", true, "Sign in again",
 	},
 	KindDenied: {
-		http.StatusForbidden, "You canceled at GitHub",
-		"GitHub told us that you did not allow the sign-in, so nothing has changed. You can try again whenever you like.", true, "Sign in with GitHub",
+		http.StatusForbidden, "You canceled the sign-in",
+		"You did not allow it at GitHub, so nothing has changed. You can try again whenever you like.", true, "Sign in with GitHub",
 	},
 	KindEmail: {
 		http.StatusForbidden, "Verify your e-mail address at GitHub",
@@ -55,7 +55,7 @@ var texts = map[Kind]text{
 	},
 	KindCrossOrigin: {
 		http.StatusForbidden, "You are still signed in",
-		"Another site asked to sign you out here. That was not carried out. To sign out, use this site's own button.", false, "",
+		"Another site asked to sign you out here. We ignored it. To sign out, use this site's own button.", false, "",
 	},
 	KindMethod: {
 		http.StatusMethodNotAllowed, "This address does not work that way",
@@ -75,7 +75,7 @@ var texts = map[Kind]text{
 	},
 	KindInternal: {
 		http.StatusInternalServerError, "Something went wrong",
-		"This is not your doing. Try again, and tell the people who run this site if it stays.", true, "Try again",
+		"This isn't your fault. Try again, and tell the people who run this site if it keeps happening.", true, "Try again",
 	},
 	KindGitHub: {
 		http.StatusBadGateway, "GitHub could not do this",
@@ -102,7 +102,7 @@ func (a *Authenticator) writePage(w http.ResponseWriter, r *http.Request, p *Pro
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", pagePolicy)
-	w.WriteHeader(t.status)
+	w.WriteHeader(p.Status())
 	if r.Method != http.MethodHead {
 		_, _ = page.WriteTo(w)
 	}

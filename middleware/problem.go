@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,7 @@ type Problem struct {
 }
 
 // Status returns the HTTP status of the problem.
-func (p *Problem) Status() int { return texts[p.Kind].status }
+func (p *Problem) Status() int { return cmp.Or(texts[p.Kind].status, http.StatusInternalServerError) }
 
 // Title returns the problem in a few words, for the visitor.
 func (p *Problem) Title() string { return texts[p.Kind].title }
@@ -120,7 +121,7 @@ func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem)
 	}
 	if p.Kind == KindSignIn && isNavigation(r) {
 		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, a.LoginURL(a.here(r)), http.StatusFound)
+		redirect(w, a.LoginURL(a.here(r)), http.StatusFound)
 		return
 	}
 	if p.RetryAfter > 0 {

@@ -3,6 +3,7 @@ package middleware
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func localPath(raw string) string {
 // returnPath is where a sign-in that was asked to end at raw ends.
 func (a *Authenticator) returnPath(raw string) string {
 	p := localPath(raw)
-	if u, err := url.Parse(p); p == "" || err != nil || a.isRoute(u.Path) {
+	if u, err := url.Parse(p); p == "" || err != nil || a.isRoute(path.Clean(u.Path)) {
 		return a.cfg.AfterLogin // Back at the login route the visitor would go round in circles.
 	}
 	return p
@@ -45,6 +46,9 @@ func (a *Authenticator) returnPath(raw string) string {
 // here is the path of r as the browser sees it, to come back to after a sign-in.
 func (a *Authenticator) here(r *http.Request) string {
 	u := url.URL{Path: a.cfg.MountPath + r.URL.Path, RawQuery: r.URL.RawQuery}
+	if r.URL.RawPath != "" {
+		u.RawPath = a.cfg.MountPath + r.URL.RawPath
+	}
 	return u.String()
 }
 

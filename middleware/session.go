@@ -20,7 +20,7 @@ import (
 type sessions struct {
 	manager *scs.SessionManager
 	own     bool   // Not the app's.
-	key     string // In the session: one per GitHub host.
+	key     string // In the session.
 }
 
 // ownSessions makes a session manager for apps that bring none. It is put together here because
@@ -32,7 +32,7 @@ func ownSessions(cfg Config, secure bool) *sessions {
 		Codec:            scs.GobCodec{},
 		HashTokenInStore: true,
 		Cookie: scs.SessionCookie{
-			Name:     cookieName("ghlogin", cfg.Host, secure),
+			Name:     cookieName(cfg, secure),
 			Path:     "/",
 			Secure:   secure,
 			HttpOnly: true,
@@ -48,7 +48,7 @@ type bare struct{ context.Context }
 
 func (bare) Value(any) any { return nil }
 
-func sessionKey(cfg Config) string { return "ghlogin:" + cfg.Host.Name }
+func sessionKey(cfg Config) string { return "ghlogin:" + cfg.appID() }
 
 // load returns a context with the request's session in it. loaded says whether that happened here;
 // if not, the app's own LoadAndSave stands around us, and saves what we change.

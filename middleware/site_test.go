@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -266,6 +267,12 @@ func (b *browser) cookies(part string) []*http.Cookie {
 		}
 	}
 	return found
+}
+
+// sessionCookies returns what our own session manager set.
+func (b *browser) sessionCookies() []*http.Cookie {
+	b.t.Helper()
+	return slices.DeleteFunc(b.cookies("__Host-ghlogin-"), func(c *http.Cookie) bool { return strings.Contains(c.Name, "attempt") })
 }
 
 func (b *browser) setCookie(name, value string) {

@@ -82,6 +82,18 @@ func (c *Client) AuthorizeURL(a Authorize) (string, error) {
 	return cfg.AuthCodeURL(a.State, params...), nil
 }
 
+// ValidateScopes reports all the elements that can't be a scope, for example two in one. It doesn't know
+// which scopes GitHub has.
+func ValidateScopes(scopes []string) error {
+	var errs []error
+	for _, scope := range scopes {
+		if scope == "" || strings.Contains(scope, ",") || strings.ContainsFunc(scope, notToken) {
+			errs = append(errs, fmt.Errorf("%.100q is not a scope: write each scope as an element of its own", scope))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (a Authorize) validate(host Host) error {
 	var errs []error
 	if a.State == "" {
@@ -90,11 +102,7 @@ func (a Authorize) validate(host Host) error {
 	if a.Verifier.IsZero() && !host.NoPKCE {
 		errs = append(errs, errors.New("there is no verifier: make one with NewVerifier and keep it until the exchange"))
 	}
-	for _, scope := range a.Scopes {
-		if scope == "" || strings.Contains(scope, ",") || strings.ContainsFunc(scope, notToken) {
-			errs = append(errs, fmt.Errorf("%.100q is not a scope: write each scope as an element of its own", scope))
-		}
-	}
+	errs = append(errs, ValidateScopes(a.Scopes))
 	if a.Prompt != "" && a.Prompt != "select_account" {
 		errs = append(errs, fmt.Errorf("%.100q is not a prompt: write select_account or leave it empty", a.Prompt))
 	}

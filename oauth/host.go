@@ -145,7 +145,7 @@ func origin(u *url.URL) string {
 
 // canonicalHost returns the host of u in lower case, with the port if it isn't the scheme's own.
 func canonicalHost(u *url.URL) string {
-	host, port := strings.ToLower(u.Hostname()), u.Port()
+	host, port := lowerASCII(u.Hostname()), u.Port()
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
@@ -154,6 +154,17 @@ func canonicalHost(u *url.URL) string {
 		return host
 	}
 	return host + ":" + port
+}
+
+// lowerASCII leaves other letters alone. strings.ToLower takes U+0130, a dotted capital I, for an i,
+// which the name system does not: a token would go to whoever owns that name.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)

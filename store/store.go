@@ -10,6 +10,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -40,9 +41,14 @@ type Entry struct {
 	Expires time.Time
 }
 
+// Format prints e without its value, under every verb, for the sake of logs.
+func (e Entry) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "{%d bytes, version %q, expires %v}", len(e.Value), e.Version, e.Expires)
+}
+
 // Store keeps entries under keys. It is safe for concurrent use.
 //
-// A key is at most 255 bytes of ASCII letters, digits, '.', '-', '_' and ':', in segments parted by
+// A key is at most 255 bytes of ASCII letters, digits, '.', '-', '_' and ':', in segments separated by
 // single slashes, for example "github.com/583231". Callers build keys from a host name and a number,
 // never from what a request says.
 //

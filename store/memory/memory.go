@@ -7,7 +7,9 @@ package memory
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"hash/maphash"
+	"io"
 	"iter"
 	"strconv"
 	"sync"
@@ -54,6 +56,9 @@ func New() *Store {
 	}
 	return s
 }
+
+// Format prints nothing of what s holds, under every verb.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "memory.Store") }
 
 // Get implements [store.Store]. An entry whose Expires has passed is not found.
 func (s *Store) Get(ctx context.Context, key string) (store.Entry, error) {
