@@ -30,7 +30,7 @@ func ExampleManager() {
 	defer func() { _ = manager.Close(ctx) }()
 
 	// At the callback:
-	session, user, err := manager.SignIn(ctx, code, verifier, 24*time.Hour)
+	session, user, err := manager.SignIn(ctx, code, verifier, grant.Login{Lifetime: 24 * time.Hour})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -47,6 +47,7 @@ type Manager struct {
 	owner   string // Names this manager in leases.
 	flights singleflight.Group
 	pending pending
+	alive   checks
 	work    work
 }
 

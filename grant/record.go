@@ -67,6 +67,7 @@ func (s written) MarshalJSON() ([]byte, error) { return json.Marshal(s.Reveal())
 type login struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
+	Browser string    `json:"browser,omitempty"`
 }
 
 // lease says that Owner is refreshing. It may be taken over when the version that carries it has
@@ -116,6 +117,15 @@ func (r *record) forget(now time.Time) {
 func (r *record) signedIn(loginID string, now time.Time) bool {
 	l, ok := r.Logins[loginID]
 	return ok && now.Before(l.Expires)
+}
+
+// dropLogin takes a login out, with those that came from the same browser. It reports whether it was
+// there.
+func (r *record) dropLogin(loginID string) bool {
+	l, ok := r.Logins[loginID]
+	delete(r.Logins, loginID)
+	maps.DeleteFunc(r.Logins, func(_ string, other login) bool { return l.Browser != "" && other.Browser == l.Browser })
+	return ok
 }
 
 // addLogin adds a login, drops those that have ended, and keeps the number bounded.

@@ -544,6 +544,74 @@ func TestNoOutageSignsAnybodyOut(t *testing.T) {
 	}
 }
 
+// What one replica learned from a failure binds the others.
+func TestBackoffHoldsForTheFleet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		replicas := []*grant.Manager{w.manager(t), w.manager(t), w.manager(t), w.manager(t)}
+		w.signIn(t, replicas[0], "octocat")
+		time.Sleep(tokenLife)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
+		var wg sync.WaitGroup
+		for _, m := range replicas {
+			wg.Go(func() {
+				if _, err := m.Token(t.Context(), octocat); !errors.Is(err, oauth.ErrTryLater) {
+					t.Errorf("Token = %v, want ErrTryLater", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes of four replicas, want the first's alone", n)
+		}
+	})
+}
+
+// A replica died with the lease; the next one met a rate limit, and the one after that a dead token.
+func TestWhatALeaseLeftBehindToldIsNotForgottenByAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		w.change(t, "583231", func(v map[string]any) {
+			v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+			v["token"].(map[string]any)["refresh_token"] = "ghr_spent"
+		})
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Status: http.StatusTooManyRequests})
+		if _, err := m.Token(t.Context(), octocat); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("Token = %v, want ErrTryLater", err)
+		}
+		time.Sleep(10 * time.Minute)
+		_, err := m.Token(t.Context(), octocat)
+		if e, ok := errors.AsType[*grant.SignInError](err); !ok || e.Reason != grant.ReasonLost {
+			t.Errorf("Token = %v, want ReasonLost", err)
+		}
+	})
+}
+
+// A token that GitHub has just issued may not work everywhere yet.
+func TestA401OfATokenThatIsAMomentOldIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		fresh := githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Status: http.StatusUnauthorized}
+		w.gh.Inject(fresh)
+		w.signIn(t, m, "octocat")
+		w.gh.Inject(fresh)
+		herd(t, 1, m)
+		time.Sleep(tokenLife)
+		w.gh.Inject(fresh)
+		herd(t, 1, m)
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want the one at expiry", n)
+		}
+	})
+}
+
 func TestSecondClientSecretIsTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -33,14 +33,27 @@ type Session struct {
 	LoginID string // LoginID is random, one per sign-in.
 }
 
+// Login is what a sign-in begins.
+type Login struct {
+	// Lifetime is how long it lasts, whatever is done meanwhile. It must be more than zero.
+	Lifetime time.Duration
+
+	// Browser names the browser, if it is known; it is random and nothing else. Several tabs that sign
+	// in at once make several logins, of which the browser keeps one: they end together.
+	Browser string
+}
+
 // SignIn ends a sign-in: it exchanges the code of a callback, asks GitHub whose token it got, stores
-// the token in that user's grant, and adds a login to it that lasts for lifetime.
+// the token in that user's grant, and adds a login to it.
 //
 // It costs GitHub two calls and the store one read and one write. A token that the new one replaces
 // is revoked at GitHub some seconds later, since GitHub keeps at most ten of an OAuth App's tokens
 // per user and scopes (GitHub docs, "Authorizing OAuth apps"). Errors are package oauth's,
 // [*StoreError], [*FormatError] and [ErrClosed]; after one nothing is signed in.
-func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret, lifetime time.Duration) (Session, oauth.User, error) {
+func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret, l Login) (Session, oauth.User, error) {
+	if l.Lifetime <= 0 {
+		return Session{}, oauth.User{}, errors.New("grant: SignIn: the login has no lifetime")
+	}
 	// A visitor who hangs up must not leave a token behind that nobody knows.
 	ctx, done, ok := m.work.detach(ctx, signInTimeout)
 	if !ok {
@@ -79,7 +92,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 			Logins:   r.Logins,
 			Lineage:  rand.Text(),
 		}
-		r.addLogin(session.LoginID, login{Created: now.UTC(), Expires: now.Add(lifetime).UTC()})
+		r.addLogin(session.LoginID, login{Created: now.UTC(), Expires: now.Add(l.Lifetime).UTC(), Browser: l.Browser})
 		return nil
 	})
 	if err != nil {
@@ -94,18 +107,14 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	return session, user, nil
 }
 
-// SignOut takes a login out of the user's grant, after which no session with that login id is signed
-// in, on any replica. With the user's last login the token is forgotten and revoked at GitHub,
+// SignOut takes a login out of the user's grant, and those of the same browser, after which no session
+// with that login id is signed in, on any replica. With the user's last login the token is forgotten and revoked at GitHub,
 // unless the manager keeps tokens.
 //
 // A login that is not there is no error. An error means that the store could not be written, and
 // that the login may still stand.
 func (m *Manager) SignOut(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool {
-		_, ok := r.Logins[s.LoginID]
-		delete(r.Logins, s.LoginID)
-		return ok
-	})
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool { return r.dropLogin(s.LoginID) })
 }
 
 // SignOutEverywhere ends all of a user's logins, and forgets and revokes the token unless the

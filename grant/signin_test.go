@@ -36,7 +36,7 @@ func TestSignInCostsTwoCallsOneReadOneWrite(t *testing.T) {
 	m := w.manager(t)
 	code, verifier := w.authorize(t, "octocat")
 	w.gh.ResetCalls()
-	if _, _, err := m.SignIn(t.Context(), code, verifier, time.Hour); err != nil {
+	if _, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	gets, puts := w.store.counts()
@@ -86,7 +86,7 @@ func TestManySignInsAtOnceAllCount(t *testing.T) {
 		sessions := make(chan grant.Session, browsers)
 		for _, c := range codes {
 			go func() {
-				s, _, err := m.SignIn(t.Context(), c.code, c.verifier, time.Hour)
+				s, _, err := m.SignIn(t.Context(), c.code, c.verifier, grant.Login{Lifetime: time.Hour})
 				if err != nil {
 					t.Errorf("SignIn = %v", err)
 				}
@@ -199,6 +199,52 @@ func TestSignOutEverywhere(t *testing.T) {
 	}
 }
 
+func TestForgetLeavesNothingEvenWhereTokensAreKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{})
+		m := w.manager(t, grant.WithKeepTokens())
+		w.signIn(t, m, "octocat")
+		if err := m.SignOutEverywhere(t.Context(), octocat); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Token(t.Context(), octocat); err != nil {
+			t.Errorf("Token after SignOutEverywhere = %v, want that it is kept", err)
+		}
+		if err := m.Forget(t.Context(), octocat); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 0 {
+			t.Errorf("%d tokens are alive at GitHub", n)
+		}
+	})
+}
+
+func TestAnotherAppSignsNobodyOutHere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	session := w.signIn(t, m, "octocat")
+	w.app = w.gh.AddApp(githubtest.App{Callbacks: []string{callback}})
+	other := w.manager(t)
+	if err := errors.Join(other.SignOut(t.Context(), session), other.SignOutEverywhere(t.Context(), octocat), other.Forget(t.Context(), octocat)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Lookup(t.Context(), session); err != nil {
+		t.Errorf("Lookup = %v, want signed in", err)
+	}
+}
+
+func TestLoginWithoutALifetimeIsAnError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	code, verifier := w.authorize(t, "octocat")
+	if _, _, err := w.manager(t).SignIn(t.Context(), code, verifier, grant.Login{}); err == nil {
+		t.Error("SignIn took a login that has ended before it begins")
+	}
+}
+
 func TestLoginEndsWithItsLifetime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -274,7 +320,7 @@ func TestSignInThatCantBeStoredLeavesNoTokenBehind(t *testing.T) {
 		m := w.manager(t)
 		code, verifier := w.authorize(t, "octocat")
 		w.store.set(nil, func(func() error) error { return errors.New("out of order") })
-		_, _, err := m.SignIn(t.Context(), code, verifier, time.Hour)
+		_, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour})
 		if storeErr, ok := errors.AsType[*grant.StoreError](err); !ok || storeErr.Op != "put" || !errors.Is(err, oauth.ErrTryLater) {
 			t.Errorf("SignIn = %v, want a StoreError of a put", err)
 		}
@@ -325,7 +371,7 @@ func TestUnknownFormatIsAnErrorAndNothingIsOverwritten(t *testing.T) {
 	_, before := w.store.counts()
 
 	code, verifier := w.authorize(t, "octocat")
-	_, _, signInErr := m.SignIn(t.Context(), code, verifier, time.Hour)
+	_, _, signInErr := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour})
 	_, tokenErr := m.Token(t.Context(), octocat)
 	_, _, lookupErr := m.Lookup(t.Context(), session)
 	for name, err := range map[string]error{

@@ -2,14 +2,9 @@ package grant
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"time"
-
-	"github.com/ghlogin/ghlogin/oauth"
 )
 
 // Client returns an HTTP client that acts as the user at GitHub's API, with or without a request of
@@ -112,46 +107,6 @@ func (m *Manager) afterUnauthorized(ctx context.Context, key string, used *recor
 		now = nil // GitHub's 401 stands.
 	}
 	return now, nil
-}
-
-// confirmDead asks GitHub's token check, which does not count as a failed login, whether a token
-// that can't be refreshed is dead, and marks the grant if so. A 401 alone is too little to go by: a
-// proxy before an Enterprise Server can answer it, too.
-func (m *Manager) confirmDead(ctx context.Context, key string, used *record) (*record, error) {
-	// One check for all who meet the 401; one who hangs up does not wait for it.
-	checked := m.flights.DoChan("check "+key, func() (any, error) {
-		ctx, done, ok := m.work.detach(ctx, signInTimeout)
-		if !ok {
-			return used, nil
-		}
-		defer done()
-		return m.checkDead(ctx, key, used)
-	})
-	select {
-	case res := <-checked:
-		r, _ := res.Val.(*record)
-		return r, res.Err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("grant: waiting for GitHub's token check: %w", ctx.Err())
-	}
-}
-
-func (m *Manager) checkDead(ctx context.Context, key string, used *record) (*record, error) {
-	if _, err := m.app.Check(ctx, used.Token.AccessToken.Secret); !errors.Is(err, oauth.ErrSignInAgain) {
-		return used, nil
-	}
-	_, r, err := m.update(ctx, key, func(r *record) error {
-		if r.id() != used.id() {
-			return errUnchanged
-		}
-		r.NeedsLogin = ReasonRevoked
-		return nil
-	})
-	if err == nil && r.NeedsLogin != "" {
-		m.log.LogAttrs(ctx, slog.LevelInfo, "GitHub no longer takes the token; the user must sign in again",
-			slog.Int64("user_id", used.User.ID))
-	}
-	return r, err
 }
 
 // withToken returns a copy of req that carries the token; a RoundTripper must not change its request.

@@ -103,7 +103,7 @@ func (w *world) authorize(t *testing.T, login string) (code string, verifier oau
 func (w *world) signIn(t *testing.T, m *grant.Manager, login string) grant.Session {
 	t.Helper()
 	code, verifier := w.authorize(t, login)
-	session, _, err := m.SignIn(t.Context(), code, verifier, 30*24*time.Hour)
+	session, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: 30 * 24 * time.Hour})
 	if err != nil {
 		t.Fatalf("SignIn = %v", err)
 	}

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,6 +32,7 @@ type attempt struct {
 	Verifier     string    `json:"v"`
 	ReturnTo     string    `json:"r"`
 	Expires      time.Time `json:"x"`
+	Browser      string    `json:"b"` // Of its own, or of the oldest attempt that the browser carried.
 	Installation string    `json:"i,omitempty"`
 }
 
@@ -68,6 +70,7 @@ func (a *attempts) name(state string) string {
 
 // begin sends t to the browser, and takes back the oldest attempts if it carries too many.
 func (a *attempts) begin(w http.ResponseWriter, r *http.Request, t attempt) error {
+	t.Browser = a.browser(r, rand.Text())
 	plain, err := json.Marshal(t)
 	if err != nil {
 		return err
@@ -80,24 +83,45 @@ func (a *attempts) begin(w http.ResponseWriter, r *http.Request, t attempt) erro
 }
 
 func (a *attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
-	type carried struct {
-		cookie  *http.Cookie
-		expires time.Time // Zero for one that doesn't open, which so goes first.
+	all := a.carried(r)
+	for _, c := range all {
+		size += len(c.cookie.Name) + len(c.cookie.Value)
 	}
-	var all []carried
-	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, a.prefix) {
-			t, _ := a.open(c)
-			all = append(all, carried{c, t.Expires})
-			size += len(c.Name) + len(c.Value)
-		}
-	}
-	slices.SortFunc(all, func(x, y carried) int { return x.expires.Compare(y.expires) })
 	for n := len(all); n > 0 && (n >= maxAttempts || size > maxAttemptBytes); n-- {
 		oldest := all[len(all)-n].cookie
 		size -= len(oldest.Name) + len(oldest.Value)
 		a.clear(w, oldest.Name)
 	}
+}
+
+// carried is an attempt that a browser sent.
+type carried struct {
+	cookie  *http.Cookie
+	attempt attempt // Zero for a cookie that doesn't open, which so counts as the oldest.
+}
+
+// carried returns what r carries, the oldest first.
+func (a *attempts) carried(r *http.Request) []carried {
+	var all []carried
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, a.prefix) {
+			t, _ := a.open(c)
+			all = append(all, carried{c, t})
+		}
+	}
+	slices.SortFunc(all, func(x, y carried) int { return x.attempt.Expires.Compare(y.attempt.Expires) })
+	return all
+}
+
+// browser returns the name of the browser that r is from. Tabs that sign in at once carry each other's
+// attempts, and the oldest of them gives the name.
+func (a *attempts) browser(r *http.Request, otherwise string) string {
+	for _, c := range a.carried(r) {
+		if c.attempt.Browser != "" {
+			return c.attempt.Browser
+		}
+	}
+	return otherwise
 }
 
 // finish returns the attempt that began with state in this browser, and clears its cookie, so that a

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/oauth"
@@ -25,6 +26,7 @@ type Authenticator struct {
 	attempts *attempts
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
+	warned   sync.Once // See warnOfMismatch.
 }
 
 // New returns an Authenticator for the app in cfg that keeps tokens in st. The error names all that
@@ -96,6 +98,7 @@ func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 			route(w, r)
 			return
 		}
+		a.warnOfMismatch(r)
 		r, _ = a.identify(r)
 		next.ServeHTTP(w, r)
 	})
@@ -149,6 +152,10 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 		}
 		w.Header().Add("Vary", "Cookie")
 		switch {
+		case a.isLost(r):
+			a.log.LogAttrs(r.Context(), slog.LevelError, "the login route did not reach Authenticator.Middleware: put that around the mux, and set Config.MountPath if a prefix is taken off before",
+				slog.String("login_path", a.cfg.LoginPath))
+			a.fail(w, r, &Problem{Kind: KindInternal})
 		case v.err != nil:
 			a.Fail(w, r, v.err)
 		case !v.signedIn:
@@ -160,6 +167,24 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// isLost says whether r is for the login route but arrived at a handler behind Require, which would
+// send it there again and again: Middleware is missing, or does not know its MountPath.
+func (a *Authenticator) isLost(r *http.Request) bool {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return path == a.cfg.LoginPath
+}
+
+// warnOfMismatch tells the operator of the error that GitHub sends to the registered callback where
+// that is another than the redirect URL, and which so nobody would see.
+func (a *Authenticator) warnOfMismatch(r *http.Request) {
+	if strings.Contains(r.URL.RawQuery, "error="+string(oauth.CodeRedirectURIMismatch)) {
+		a.warned.Do(func() {
+			a.log.LogAttrs(r.Context(), slog.LevelWarn, "GitHub says redirect_uri_mismatch: the redirect URL here is none of those registered on the app's page",
+				slog.String("redirect_url", a.cfg.RedirectURL))
+		})
+	}
 }
 
 // identify finds out who r is from, and puts it into its context. Where several Authenticators stand
@@ -187,7 +212,7 @@ func (a *Authenticator) mayHaveSession(r *http.Request) bool {
 func (a *Authenticator) lookUp(r *http.Request, v *visit) {
 	ctx, _, err := a.sessions.load(r)
 	if err != nil {
-		v.err = err
+		v.err = &sessionError{err}
 		return
 	}
 	session, ok := a.sessions.get(ctx)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
 )
 
 // DefaultSessionLifetime is how long a sign-in lasts where [Config.SessionLifetime] is zero. When it
@@ -69,6 +70,15 @@ type Config struct {
 	KeepTokens bool
 }
 
+// NewFromEnv is [ConfigFromEnv] and [New] in one.
+func NewFromEnv(st store.Store, opts ...Option) (*Authenticator, error) {
+	cfg, err := ConfigFromEnv()
+	if err != nil {
+		return nil, fmt.Errorf("middleware: the environment can't be used:\n%w", err)
+	}
+	return New(cfg, st, opts...)
+}
+
 // ConfigFromEnv reads a Config from the environment and validates it.
 //
 //	GITHUB_CLIENT_ID      the app's client id
@@ -112,11 +122,11 @@ func ConfigFromEnv() (Config, error) {
 		rest.ClientID = "unset"
 	}
 	if len(cfg.ClientSecrets) == 0 {
-		missing("GITHUB_CLIENT_SECRET", "a client secret, generated on that page")
+		missing("GITHUB_CLIENT_SECRET", "a client secret, generated on the app's page in GitHub's settings")
 		rest.ClientSecrets = []oauth.Secret{oauth.NewSecret("unset")}
 	}
 	if cfg.RedirectURL == "" {
-		missing("GITHUB_REDIRECT_URL", "the callback URL on that page, such as https://example.com/auth/github/callback")
+		missing("GITHUB_REDIRECT_URL", "the callback URL registered on the app's page, such as https://example.com/auth/github/callback")
 		rest.RedirectURL = "https://localhost/auth/github/callback"
 	}
 	return cfg, errors.Join(append(problems, rest.Validate())...)
@@ -141,8 +151,8 @@ func (c Config) Validate() error {
 			problem("%s is %q: write a clean path such as /auth/github/login, without query or trailing slash", p.field, p.path)
 		}
 	}
-	if callback := d.redirectURL().Path; callback == "" || callback == "/" {
-		problem("RedirectURL has no path of its own: write one such as https://example.com/auth/github/callback")
+	if callback := d.redirectURL().Path; callback == "" || callback == "/" || path.Clean(callback) != callback {
+		problem("redirect url: give it a path of its own without a slash at the end, such as https://example.com/auth/github/callback")
 	} else {
 		for _, p := range []struct{ field, path string }{
 			{"RedirectURL", callback}, {"LoginPath", d.LoginPath}, {"LogoutPath", d.LogoutPath},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alexedwards/scs/v2"
+
 	"github.com/ghlogin/ghlogin/middleware"
 	"github.com/ghlogin/ghlogin/oauth"
 	"github.com/ghlogin/ghlogin/store/memory"
@@ -45,7 +47,11 @@ func TestConfigErrors(t *testing.T) {
 		"CookieKeys[1] is shorter": func(c *middleware.Config) {
 			c.CookieKeys = []oauth.Secret{oauth.NewSecret(strings.Repeat("k", 32)), oauth.NewSecret("short-cookie-key")}
 		},
-		"http": func(c *middleware.Config) { c.RedirectURL = "http://app.example/cb" },
+		"path of its own":    func(c *middleware.Config) { c.RedirectURL = "https://app.example/cb/" },
+		"is not a scope":     func(c *middleware.Config) { c.Scopes = []string{"repo, user"} },
+		"quotation marks":    func(c *middleware.Config) { c.ClientID = `"Iv1.example"` },
+		"none of the routes": func(c *middleware.Config) { c.AfterLogin = "/auth/github/login" },
+		"http":               func(c *middleware.Config) { c.RedirectURL = "http://app.example/cb" },
 	} {
 		cfg := goodConfig()
 		change(&cfg)
@@ -69,6 +75,8 @@ func TestForgottenArgumentsAreErrorsNotPanics(t *testing.T) {
 		"WithSessionManager": middleware.WithSessionManager(nil),
 		"WithHTTPClient":     middleware.WithHTTPClient(nil),
 		"WithErrorHandler":   middleware.WithErrorHandler(nil),
+		"insecure sessions":  middleware.WithSessionManager(scs.New()),
+		"empty sessions":     middleware.WithSessionManager(&scs.SessionManager{}),
 		"unknown kind": middleware.WithErrorHandler(func(http.ResponseWriter, *http.Request, *middleware.Problem) {
 		}, "no-such-kind"),
 	} {

@@ -47,6 +47,17 @@ func TestCookiesAreTheHostsOwnAndOutOfScriptsReach(t *testing.T) {
 	}
 }
 
+func TestSchemeInCapitalsIsAsSecure(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withConfig(func(c *middleware.Config) { c.RedirectURL = "HTTPS://app.example/cb" }))
+	b := s.browser(t)
+	for _, c := range b.still(func() page { return b.get("/login") }).Cookies() {
+		if !c.Secure || !strings.HasPrefix(c.Name, "__Host-") {
+			t.Errorf("cookie: %+v", c)
+		}
+	}
+}
+
 func TestOnLoopbackCookiesWorkWithoutHTTPS(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, withConfig(func(c *middleware.Config) { c.RedirectURL = "http://127.0.0.1:8080/cb" }))
@@ -330,6 +341,7 @@ func TestInstallationStartsASignInOfOurOwn(t *testing.T) {
 		"without":       "installation_id=42&setup_action=update",
 		"asked for":     "setup_action=request",
 		"with nonsense": "installation_id=%2F%2Fevil.example&setup_action=install",
+		"with a state":  "installation_id=42&setup_action=install&code=x&state=of-a-link-to-the-installation",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,7 @@ var texts = map[Kind]text{
 	},
 	KindAttempt: {
 		http.StatusBadRequest, "This sign-in is no longer valid",
-		"It took more than ten minutes, was finished before, or was begun in another browser. You have not been signed in. If it happens again, check that your browser accepts cookies from this site.", true, "Sign in again",
+		"It took more than ten minutes, was finished before, or was begun in another browser. Nobody has been signed in by it. If it happens again, check that your browser accepts cookies from this site.", true, "Sign in again",
 	},
 	KindDenied: {
 		http.StatusForbidden, "You canceled the sign-in",
@@ -54,8 +54,8 @@ var texts = map[Kind]text{
 		"GitHub signs people in to other sites only once the primary e-mail address of their account is verified. Verify it in your GitHub settings under Emails, then sign in again.", true, "Sign in again",
 	},
 	KindCrossOrigin: {
-		http.StatusForbidden, "You are still signed in",
-		"Another site asked to sign you out here. We ignored it. To sign out, use this site's own button.", false, "",
+		http.StatusForbidden, "Nothing was changed",
+		"Another site asked to sign you out here, and we ignored it. To sign out, use this site's own button.", false, "",
 	},
 	KindMethod: {
 		http.StatusMethodNotAllowed, "This address does not work that way",

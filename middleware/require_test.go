@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -199,6 +200,64 @@ func TestRequireWorksWithoutMiddlewareAroundIt(t *testing.T) {
 	if p := b.get("/auth/github/other"); p.StatusCode != http.StatusNotFound {
 		t.Errorf("a path beside the routes = %d", p.StatusCode)
 	}
+}
+
+// The login route never arrives: without a word this would go round and round.
+func TestForgottenMiddlewareAndMountPathAreSaidNotLoopedOver(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string][]siteOption{
+		"no Middleware": {withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler { return a.Require(h) })},
+		"no MountPath": {
+			withConfig(func(c *middleware.Config) { c.RedirectURL = origin + "/app/auth/github/callback" }),
+			withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
+				return http.StripPrefix("/app", a.Middleware(a.Require(h)))
+			}),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, o...)
+			wantProblem(t, s.browser(t).get("/app/x"), http.StatusInternalServerError, "Something went wrong")
+			if !strings.Contains(s.log.String(), "MountPath") {
+				t.Error("the log does not say what to do")
+			}
+		})
+	}
+}
+
+// GitHub reports a wrong redirect URL at the registered one, which is another.
+func TestRedirectURLMismatchIsLoggedWhereverItArrives(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	for range 3 {
+		b.get("/elsewhere?error=redirect_uri_mismatch&state=x")
+	}
+	if n := strings.Count(s.log.String(), "redirect_uri_mismatch"); n != 1 {
+		t.Errorf("it was logged %d times, want once", n)
+	}
+}
+
+func TestHerdOfRequestsAtExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, withApp(githubtest.App{Kind: githubtest.GitHubApp}), withConfig(func(c *middleware.Config) { c.SessionLifetime = 24 * time.Hour }))
+		b := s.browser(t)
+		b.signIn()
+		time.Sleep(8 * time.Hour)
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() {
+				if p := b.get("/me"); p.body != "you are octocat at /me" {
+					t.Errorf("GET /me = %d %q", p.StatusCode, p.body)
+				}
+			})
+		}
+		wg.Wait()
+		if n := s.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
 }
 
 func TestFailTellsSignInTroubleFromGitHubTrouble(t *testing.T) {

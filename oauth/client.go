@@ -43,7 +43,7 @@ func (c Config) Validate() error {
 	case id == "":
 		errs = append(errs, errors.New("client id: write the Client ID from the app's page in github's settings"))
 	case strings.ContainsFunc(id, notToken):
-		errs = append(errs, errors.New("client id: remove blanks and line breaks from it"))
+		errs = append(errs, errors.New("client id: remove blanks, quotation marks and line breaks from it"))
 	case len(id) < 12 && strings.Trim(id, "0123456789") == "":
 		errs = append(errs, fmt.Errorf("client id: %s looks like a github app's App ID: write the Client ID, which is beside it", id))
 	}
@@ -54,7 +54,7 @@ func (c Config) Validate() error {
 		if secret.IsZero() {
 			errs = append(errs, fmt.Errorf("client secret %d of %d: it is empty", i+1, len(c.ClientSecrets)))
 		} else if strings.ContainsFunc(secret.Reveal(), notToken) {
-			errs = append(errs, fmt.Errorf("client secret %d of %d: remove blanks and line breaks from it", i+1, len(c.ClientSecrets)))
+			errs = append(errs, fmt.Errorf("client secret %d of %d: remove blanks, quotation marks and line breaks from it", i+1, len(c.ClientSecrets)))
 		}
 	}
 	if _, err := parseWeb(c.RedirectURL); err != nil {
@@ -63,9 +63,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// notToken reports whether r can't be part of a client id, a secret or a token.
+// notToken reports whether r can't be part of a client id, a secret, a scope or a token. Quotation marks
+// are none of GitHub's: they come along from a file of settings.
 func notToken(r rune) bool {
-	return r <= ' ' || r > '~'
+	return r <= ' ' || r > '~' || r == '"' || r == '\''
 }
 
 // Client calls GitHub's OAuth endpoints for one app. Make it with New and keep it. It is safe for

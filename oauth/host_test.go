@@ -175,6 +175,15 @@ func TestTokenGoesToTheAPIAndNowhereElse(t *testing.T) {
 			t.Errorf("%s: IsAPI(%s) is %v, want %v", tt.host.Name, tt.url, got, tt.want)
 		}
 	}
+	for _, lookalike := range []string{"https://api.g\u0130thub.com/user", "https://api.github.\u212aom/", "https://ap\u0131.github.com/"} {
+		u, err := url.Parse(lookalike)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if oauth.GitHub().IsAPI(u) {
+			t.Errorf("a token may go to %s", lookalike)
+		}
+	}
 	if oauth.GitHub().IsAPI(nil) {
 		t.Error("IsAPI(nil) is true")
 	}

@@ -4,7 +4,7 @@
 // The contract is small on purpose. A store author writes three methods and gets safety across a
 // fleet, because everything that replicas must agree on, the refresh lease included, is a field of
 // the value and moves by [Store.Put]. Package storetest checks a store against each sentence of the
-// contract. Backends stand in the folders below: memory for one process, others for fleets.
+// contract. Backends stand in the folders below.
 package store
 
 import (

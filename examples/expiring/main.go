@@ -53,7 +53,7 @@ func run(ctx context.Context, env demo.Env) (err error) {
 	if err != nil {
 		return err
 	}
-	session, user, err := manager.SignIn(ctx, code, verifier, time.Hour)
+	session, user, err := manager.SignIn(ctx, code, verifier, grant.Login{Lifetime: time.Hour})
 	if err != nil {
 		return err
 	}

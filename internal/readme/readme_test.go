@@ -101,7 +101,7 @@ func program(code string) (string, error) {
 	}
 	body := code
 	if !strings.HasPrefix(code, "func ") && !strings.HasPrefix(code, "type ") {
-		body = "func _() {" + given + code + "}\n"
+		body = "func _() {" + given + "\n{\n" + code + use(code) + "}\n}\n"
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "block.go", "package main\n"+body, 0)
 	if err != nil {
@@ -123,6 +123,21 @@ func program(code string) (string, error) {
 	}
 	b.WriteString(")\n\nfunc main() {}\n\n" + body)
 	return b.String(), nil
+}
+
+var declared = regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? := `)
+
+// use uses what the statements of a fragment declare, since a fragment may end there.
+func use(code string) string {
+	var b strings.Builder
+	for _, names := range declared.FindAllStringSubmatch(code, -1) {
+		for _, name := range names[1:] {
+			if name != "" && name != "_" {
+				b.WriteString("_ = " + name + "\n")
+			}
+		}
+	}
+	return b.String()
 }
 
 func TestReadmeIsShort(t *testing.T) {

@@ -71,10 +71,11 @@ export GITHUB_BASE_URL=%s
 export GITHUB_API_URL=%s
 export GITHUB_CLIENT_ID=%s
 export GITHUB_CLIENT_SECRET=%s
+export GITHUB_REDIRECT_URL=%s
 
 Callback: %s
 Users: octocat, hubot, monalisa. Stop with Ctrl-C.
-`, app.Kind, app.Name, server.URL(), server.APIURL(), app.ClientID, app.Secrets[0], strings.Join(app.Callbacks, ", "))
+`, app.Kind, app.Name, server.URL(), server.APIURL(), app.ClientID, app.Secrets[0], app.Callbacks[0], strings.Join(app.Callbacks, ", "))
 	if app.Kind == githubtest.GitHubApp {
 		_, _ = fmt.Fprintf(w, "Install page: %s/apps/%s/installations/new\n", server.URL(), app.Slug)
 	}
