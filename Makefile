@@ -16,7 +16,7 @@ lint: ## gofmt, go mod tidy -diff, go vet, golangci-lint
 	.ci/run lint
 
 fmt: ## format as the linters want it
-	golangci-lint fmt
+	.ci/run fmt
 
 cover: ## test coverage, in total here and by line in coverage.html
 	go test -race -coverpkg=./... -coverprofile=coverage.out ./...

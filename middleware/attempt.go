@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,22 +19,21 @@ const (
 	// docs, "Authorizing OAuth apps").
 	attemptLifetime = 10 * time.Minute
 
-	// maxAttempts and maxAttemptBytes bound the attempts that one browser carries; the oldest goes.
-	// Proxies refuse a request whose headers are larger than some 8 KiB.
-	maxAttempts     = 16
-	maxAttemptBytes = 5 << 10
+	// maxAttemptBytes bounds the attempts that one browser carries, some twenty with short paths; the
+	// oldest goes. Proxies refuse a request with more than some 8 KiB of cookies.
+	maxAttemptBytes = 6 << 10
 )
 
 // attempt is one sign-in under way. It travels in a sealed cookie of its own, so that ten tabs that
 // a browser restores at once all land on their own page, and so that visitors who never come back
 // cost the server nothing.
 type attempt struct {
-	State        string    `json:"s"`
-	Verifier     string    `json:"v"`
-	ReturnTo     string    `json:"r"`
-	Expires      time.Time `json:"x"`
-	Browser      string    `json:"b"` // Of its own, or of the oldest attempt that the browser carried.
-	Installation string    `json:"i,omitempty"`
+	State        string `json:"s"`
+	Verifier     string `json:"v"`
+	ReturnTo     string `json:"r"`
+	Expires      int64  `json:"x"` // Unix time in milliseconds.
+	Browser      string `json:"b"` // Of its own, or of the oldest attempt that the browser carried.
+	Installation string `json:"i,omitempty"`
 }
 
 // attempts keeps attempts in cookies.
@@ -87,7 +87,7 @@ func (a *attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
 	for _, c := range all {
 		size += len(c.cookie.Name) + len(c.cookie.Value)
 	}
-	for n := len(all); n > 0 && (n >= maxAttempts || size > maxAttemptBytes); n-- {
+	for n := len(all); n > 0 && size > maxAttemptBytes; n-- {
 		oldest := all[len(all)-n].cookie
 		size -= len(oldest.Name) + len(oldest.Value)
 		a.clear(w, oldest.Name)
@@ -109,7 +109,7 @@ func (a *attempts) carried(r *http.Request) []carried {
 			all = append(all, carried{c, t})
 		}
 	}
-	slices.SortFunc(all, func(x, y carried) int { return x.attempt.Expires.Compare(y.attempt.Expires) })
+	slices.SortStableFunc(all, func(x, y carried) int { return cmp.Compare(x.attempt.Expires, y.attempt.Expires) })
 	return all
 }
 
@@ -136,7 +136,7 @@ func (a *attempts) finish(w http.ResponseWriter, r *http.Request, state string) 
 	t, ok := a.open(c)
 	// Secrets compare in constant time, and empty equals nothing: an empty state that met an empty
 	// attempt was another library's login CSRF.
-	ok = ok && oauth.NewSecret(t.State).Equal(oauth.NewSecret(state)) && time.Now().Before(t.Expires)
+	ok = ok && oauth.NewSecret(t.State).Equal(oauth.NewSecret(state)) && time.Now().UnixMilli() < t.Expires
 	return t, ok
 }
 

@@ -22,7 +22,7 @@ func TestStateOfTheCookieMustBeTheOneOfTheCallback(t *testing.T) {
 		"empty cookie":   {"", "state", false},
 		"empty callback": {"state", "", false},
 	} {
-		plain, err := json.Marshal(attempt{State: c.sealed, Expires: time.Now().Add(time.Minute)})
+		plain, err := json.Marshal(attempt{State: c.sealed, Expires: time.Now().Add(time.Minute).UnixMilli()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, t attempt,
 	verifier := oauth.NewVerifier()
 	t.State = oauth.NewState()
 	t.Verifier = verifier.Reveal()
-	t.Expires = time.Now().Add(attemptLifetime).UTC()
+	t.Expires = time.Now().Add(attemptLifetime).UnixMilli()
 
 	authorize := oauth.Authorize{
 		State:          t.State,

@@ -51,7 +51,7 @@ var codes = map[Code]struct {
 	meaning string
 }{
 	CodeBadVerificationCode:        {ErrStartAgain, "the code is wrong, too old or used already"},
-	CodeIncorrectClientCredentials: {ErrMisconfigured, "github takes the client id with none of the client secrets"},
+	CodeIncorrectClientCredentials: {ErrMisconfigured, "github accepted none of the client secrets for this client id"},
 	CodeRedirectURIMismatch:        {ErrMisconfigured, "register the redirect url with the app at github, letter by letter"},
 	CodeUnverifiedUserEmail:        {ErrStartAgain, "the user must first verify their primary e-mail address at github"},
 	CodeBadRefreshToken:            {ErrSignInAgain, "the refresh token is wrong, too old or used already"},

@@ -18,7 +18,7 @@ var (
 	// to change that. It says nothing about anybody's tokens: keep them.
 	ErrMisconfigured = errors.New("correct the app's settings")
 
-	// ErrSignInAgain means that GitHub takes the token no more, and that only its user can get another
+	// ErrSignInAgain means that GitHub no longer accepts the token, and that only its user can get another
 	// one. Where several processes share a token, another one may have refreshed it: read it again
 	// before you believe this.
 	ErrSignInAgain = errors.New("the user must sign in again")

@@ -31,7 +31,7 @@ type Host struct {
 
 	// NoPKCE gives up the protection of the code by a verifier (PKCE). Set it only for an Enterprise
 	// Server that refuses to sign in with it: GitHub documents PKCE for github.com and GHE.com alone,
-	// and a server that doesn't know it normally ignores it.
+	// and a server that doesn't know it should ignore it, which is an inference.
 	NoPKCE bool
 }
 
@@ -49,7 +49,8 @@ func GitHub() Host {
 //
 //   - "" and https://github.com are github.com;
 //   - https://SUBDOMAIN.ghe.com is that tenant of GHE.com, whose API is at https://api.SUBDOMAIN.ghe.com/
-//     (GitHub docs, Feature overview for GitHub Enterprise Cloud with data residency);
+//     (GitHub docs, Feature overview for GitHub Enterprise Cloud with data residency); that uploads go to
+//     https://uploads.SUBDOMAIN.ghe.com/ is an inference;
 //   - any other is an Enterprise Server, whose API is at https://HOST/api/v3/ (GitHub docs, Getting
 //     started with the REST API, for Enterprise Server).
 //

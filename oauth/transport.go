@@ -157,7 +157,7 @@ func networkReason(err error) string {
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, errTooLong):
-		return "the answer does not end: it is no github's"
+		return "the answer is too large to come from github"
 	case errors.As(err, &dns):
 		return "the host's name was not found: check its spelling and this machine's dns"
 	case errors.As(err, &cert):
