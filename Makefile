@@ -1,10 +1,10 @@
-# Bare `make` lists the targets. All of them need Go alone, but `test` and `cover` (gcc, for the race detector)
-# and `e2e` (Chromium).
+# Bare `make` lists the targets. They need Go, and `test` and `cover` gcc for the race detector; what needs Chromium or
+# Docker skips without it, but `e2e`, `vault-image`, `bench-vault` and `ci`.
 
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt cover e2e fuzz quickstart fakegithub ci
+.PHONY: help test lint fmt cover e2e fuzz quickstart fakegithub vault-image bench-vault ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ quickstart: ## the demo on http://127.0.0.1:8080, offline with its own fake GitH
 
 fakegithub: ## the fake GitHub alone on http://127.0.0.1:9090
 	go run ./githubtest/cmd/fakegithub -addr 127.0.0.1:9090
+
+vault-image: ## an image of Vault for the tests, from its Go module: where no registry can be reached
+	internal/vaultimage/build
+
+bench-vault: ## Get and Put of store/vault beside the same calls made straight with vault/api
+	go test -run '^$$' -bench . -count 6 -benchtime 2000x ./store/vault | go run ./internal/benchratio
 
 ci: ## everything that must pass before a change lands
 	.ci/run
