@@ -100,6 +100,7 @@ func TestPolicyThatIsTooSmallIsAnErrorAndNoLoginLoop(t *testing.T) {
 }
 
 // The environment is a person's, with a token and an address for their shell.
+//
 //nolint:paralleltest // It sets the environment.
 func TestEnvironmentIsNotHeeded(t *testing.T) {
 	v := vaulttest.Start(t)
