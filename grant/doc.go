@@ -21,6 +21,12 @@
 // GitHub issued is never thrown away while it is the newest. The steps stand in refresh.go, in the
 // order in which they happen.
 //
+// # What a replica remembers
+//
+// Grants are kept for ten seconds ([WithStaleness]), so a steady request costs the store nothing; a
+// sign-out on another replica counts everywhere after that. While the store is away, what is known is
+// served on, for an hour at most.
+//
 // # Errors
 //
 // Errors are classed with package oauth's sentinels, found by [errors.Is]: [oauth.ErrSignInAgain]

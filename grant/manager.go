@@ -48,6 +48,7 @@ type Manager struct {
 	flights singleflight.Group
 	pending pending
 	alive   checks
+	cache   cache
 	work    work
 }
 
@@ -102,6 +103,20 @@ func WithRefreshMargin(d time.Duration) Option {
 	}
 }
 
+// WithStaleness sets for how long a grant that was read is taken for current, by default 10 seconds: for
+// so long a sign-out on another replica can go unnoticed, and so many fewer reads the store sees. Zero
+// reads the store each time, which is also what a store in this process is used with. While the store
+// does not answer, a grant is served on for up to an hour. Less than zero is an error.
+func WithStaleness(d time.Duration) Option {
+	return func(m *Manager) error {
+		if d < 0 {
+			return fmt.Errorf("grant: WithStaleness(%v): want zero or more", d)
+		}
+		m.cache.staleness = d
+		return nil
+	}
+}
+
 // New returns a manager of the grants that users give to app, kept in st.
 //
 // One prefix of a store belongs to one app: a grant that was given to another client id counts as
@@ -116,8 +131,12 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		log:    slog.New(slog.DiscardHandler),
 		base:   http.DefaultTransport,
 		margin: defaultMargin,
+		cache:  cache{staleness: defaultStaleness},
 		owner:  rand.Text(),
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
+	}
+	if local, ok := st.(interface{ Local() bool }); ok && local.Local() {
+		m.cache.staleness = 0 // Asking the store costs no more than asking a cache.
 	}
 	m.work.start()
 	for _, opt := range opts {
@@ -156,10 +175,28 @@ func (m *Manager) key(userID int64) string {
 	return m.host + "/" + strconv.FormatInt(userID, 10)
 }
 
-// read returns the grant under key for use: a refreshed token that is still waiting to be stored is
+// lookup returns the grant under key as it is stored, or was a moment ago: see [WithStaleness].
+func (m *Manager) lookup(ctx context.Context, key string) (*record, error) {
+	if r, ok := m.cache.get(key, m.cache.staleness); ok {
+		return r, nil
+	}
+	r, _, err := m.get(ctx, key)
+	if _, away := errors.AsType[*StoreError](err); away {
+		if kept, ok := m.cache.get(key, outageStaleness); ok {
+			return kept, nil
+		}
+	}
+	return r, err
+}
+
+// read is lookup for the sake of the token: one that was refreshed and is still waiting to be stored is
 // laid over what the store holds, and stands in for it while the store is away.
 func (m *Manager) read(ctx context.Context, key string) (*record, error) {
-	r, _, err := m.get(ctx, key)
+	r, err := m.lookup(ctx, key)
+	return m.withPending(key, r, err)
+}
+
+func (m *Manager) withPending(key string, r *record, err error) (*record, error) {
 	if err != nil {
 		if waiting, ok := m.pending.get(key); ok {
 			return waiting.over(&waiting.began), nil
@@ -177,14 +214,19 @@ func (m *Manager) read(ctx context.Context, key string) (*record, error) {
 func (m *Manager) get(ctx context.Context, key string) (*record, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	asked := time.Now()
 	e, err := m.store.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
+		m.cache.put(key, &record{}, asked)
 		return &record{}, "", nil
 	}
 	if err != nil {
 		return nil, "", &StoreError{Op: "get", Err: err}
 	}
 	r, err := decode(e.Value)
+	if err == nil {
+		m.cache.put(key, r, asked)
+	}
 	return r, e.Version, err
 }
 
@@ -197,7 +239,12 @@ func (m *Manager) put(ctx context.Context, key string, r *record, version string
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	_, err = m.store.Put(ctx, key, store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
-	if err != nil && !errors.Is(err, store.ErrConflict) {
+	if err == nil {
+		m.cache.put(key, r, time.Now())
+		return nil
+	}
+	m.cache.drop(key)
+	if !errors.Is(err, store.ErrConflict) {
 		return &StoreError{Op: "put", Err: err}
 	}
 	return err

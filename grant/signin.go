@@ -117,6 +117,16 @@ func (m *Manager) SignOut(ctx context.Context, s Session) error {
 	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool { return r.dropLogin(s.LoginID) })
 }
 
+// Discard takes back a login that no browser holds, for example because its session could not be
+// stored. Other logins of the browser stay. Errors are those of [Manager.SignOut].
+func (m *Manager) Discard(ctx context.Context, s Session) error {
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool {
+		_, ok := r.Logins[s.LoginID]
+		delete(r.Logins, s.LoginID)
+		return ok
+	})
+}
+
 // SignOutEverywhere ends all of a user's logins, and forgets and revokes the token unless the
 // manager keeps tokens. Errors are those of [Manager.SignOut].
 func (m *Manager) SignOutEverywhere(ctx context.Context, userID int64) error {
@@ -159,13 +169,14 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	return nil
 }
 
-// Lookup returns the user of a session that is signed in. It costs one read of the store.
+// Lookup returns the user of a session that is signed in. It costs at most one read of the store: see
+// [WithStaleness].
 //
 // needsLogin is not "" when the user is signed in but the app can't act for them until they sign in
 // again. A session that is not, or no longer, signed in is [ErrSignedOut]; a store that can't be
 // asked is a [*StoreError], which says nothing about the session.
 func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needsLogin Reason, err error) {
-	r, _, err := m.get(ctx, m.key(s.UserID))
+	r, err := m.lookup(ctx, m.key(s.UserID))
 	if err != nil {
 		return oauth.User{}, "", err
 	}

@@ -82,7 +82,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // afterUnauthorized finds a record to send a request again with, after GitHub answered 401 to the one
 // used. It returns nil where there is none, and an error where the user must sign in again.
 func (m *Manager) afterUnauthorized(ctx context.Context, key string, used *record) (*record, error) {
-	now, err := m.read(ctx, key)
+	// Past the cache: a replaced token is what it would not know of.
+	stored, _, err := m.get(ctx, key)
+	now, err := m.withPending(key, stored, err)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (w *world) manager(t *testing.T, opts ...grant.Option) *grant.Manager {
 
 func (w *world) managerOf(t *testing.T, app *oauth.Client, opts ...grant.Option) *grant.Manager {
 	t.Helper()
-	m, err := grant.New(app, w.store, append([]grant.Option{grant.WithTransport(w.gh.Transport())}, opts...)...)
+	m, err := grant.New(app, w.store, append([]grant.Option{grant.WithTransport(w.gh.Transport()), grant.WithStaleness(0)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 
 	// 5. The session names the login.
 	if err := a.startSession(w, r, session); err != nil {
-		a.dropLogin(r.Context(), session)
+		a.warnIfLeft(r.Context(), a.grants.Discard(r.Context(), session))
 		a.failLogin(w, r, t, err)
 		return
 	}
@@ -79,19 +79,19 @@ func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, ses
 	if err != nil {
 		return &sessionError{err}
 	}
-	unneeded, had := a.sessions.get(ctx)
-	if had && unneeded.UserID == session.UserID && a.isSignedIn(r.Context(), unneeded) {
-		unneeded = session
-	} else {
-		if err := a.sessions.put(ctx, session); err != nil {
-			return &sessionError{err}
-		}
-		if err := a.sessions.save(ctx, w, loaded); err != nil {
-			return &sessionError{err}
-		}
+	earlier, had := a.sessions.get(ctx)
+	if had && earlier.UserID == session.UserID && a.isSignedIn(r.Context(), earlier) {
+		a.warnIfLeft(r.Context(), a.grants.Discard(r.Context(), session))
+		return nil
 	}
-	if had {
-		a.dropLogin(r.Context(), unneeded)
+	if err := a.sessions.put(ctx, session); err != nil {
+		return &sessionError{err}
+	}
+	if err := a.sessions.save(ctx, w, loaded); err != nil {
+		return &sessionError{err}
+	}
+	if had && earlier.UserID != session.UserID {
+		a.warnIfLeft(r.Context(), a.grants.SignOut(r.Context(), earlier))
 	}
 	return nil
 }
@@ -101,10 +101,10 @@ func (a *Authenticator) isSignedIn(ctx context.Context, session grant.Session) b
 	return !errors.Is(err, grant.ErrSignedOut) // A store that does not answer signs nobody out.
 }
 
-// dropLogin takes a login that no browser holds any more out of its grant. One that stays behind
-// does no harm: it ends by itself.
-func (a *Authenticator) dropLogin(ctx context.Context, session grant.Session) {
-	if err := a.grants.SignOut(ctx, session); err != nil {
+// warnIfLeft reports a login that no browser holds and that stayed in its grant. It does no harm: it
+// ends by itself.
+func (a *Authenticator) warnIfLeft(ctx context.Context, err error) {
+	if err != nil {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "a login that no browser holds was left in its grant", slog.Any("error", err))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -61,6 +62,18 @@ func WithHTTPClient(c *http.Client) Option {
 		if c.Transport != nil {
 			o.grant = append(o.grant, grant.WithTransport(c.Transport))
 		}
+		return nil
+	}
+}
+
+// WithStaleness sets for how long a replica may be unaware of a sign-out on another one, by default 10
+// seconds; zero reads the store for each request. See [grant.WithStaleness].
+func WithStaleness(d time.Duration) Option {
+	return func(o *options) error {
+		if d < 0 {
+			return errors.New("middleware: WithStaleness: the time is less than zero")
+		}
+		o.grant = append(o.grant, grant.WithStaleness(d))
 		return nil
 	}
 }

@@ -108,7 +108,7 @@ func (s *brokenStore) Put(ctx context.Context, key string, e store.Entry) (strin
 func TestStoreAwayIs503AndSignsNobodyOut(t *testing.T) {
 	t.Parallel()
 	st := &brokenStore{Store: memory.New()}
-	b := newSite(t, withStore(st)).browser(t)
+	b := newSite(t, withStore(st), withOptions(middleware.WithStaleness(0))).browser(t)
 	b.signIn()
 	st.away.Store(true)
 	wantProblem(t, b.get("/me"), http.StatusServiceUnavailable, "Please try again in a moment")
@@ -124,6 +124,26 @@ func TestStoreAwayIs503AndSignsNobodyOut(t *testing.T) {
 	}
 	st.away.Store(false)
 	b.wantSignedIn("octocat")
+}
+
+func TestOutageOfTheStoreGoesUnnoticedWhileWhatIsKnownIsGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &brokenStore{Store: memory.New()}
+		b := newSite(t, withStore(st)).browser(t)
+		b.signIn()
+		st.away.Store(true)
+		for range 50 {
+			time.Sleep(time.Minute)
+			if p := b.get("/me"); p.body != "you are octocat at /me" {
+				t.Fatalf("GET /me = %d %q", p.StatusCode, p.body)
+			}
+		}
+		time.Sleep(time.Hour) // Who has signed out elsewhere can't be known for ever.
+		wantProblem(t, b.get("/me"), http.StatusServiceUnavailable, "Please try again in a moment")
+		st.away.Store(false)
+		b.wantSignedIn("octocat")
+	})
 }
 
 func TestRevokedTokenLeadsThroughSignInOnceMore(t *testing.T) {

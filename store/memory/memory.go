@@ -131,6 +131,9 @@ func (s *Store) Keys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
+// Local reports that a Get costs no more than asking a cache would, so that callers need none.
+func (s *Store) Local() bool { return true }
+
 // Ping implements [store.Pinger]. Memory is always there: only an ended context is an error.
 func (s *Store) Ping(ctx context.Context) error { return ctx.Err() }
 

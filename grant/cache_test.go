@@ -1,0 +1,118 @@
+package grant_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+func TestSteadyRequestsCostTheStoreNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		before, _ := w.store.counts()
+		for range 100 {
+			if _, _, err := m.Lookup(t.Context(), session); err != nil {
+				t.Fatal(err)
+			}
+			herd(t, 2, m)
+		}
+		if after, _ := w.store.counts(); after != before {
+			t.Errorf("%d reads within the staleness", after-before)
+		}
+		time.Sleep(10 * time.Second)
+		herd(t, 1, m)
+		if after, _ := w.store.counts(); after != before+1 {
+			t.Errorf("%d reads after it, want 1", after-before)
+		}
+	})
+}
+
+func TestSignOutElsewhereCountsWithinTheStaleness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t, grant.WithStaleness(10*time.Second)), w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, a, "octocat")
+		for _, m := range []*grant.Manager{a, b} {
+			if _, _, err := m.Lookup(t.Context(), session); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.SignOut(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("on the replica itself, at once = %v, want ErrSignedOut", err)
+		}
+		time.Sleep(10 * time.Second)
+		if _, _, err := a.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("on another, after the staleness = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
+// Another replica's refresh kills the token that this one remembers.
+func TestTokenThatAnotherReplicaRefreshedIsFoundByGitHubs401(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t, grant.WithStaleness(time.Hour)), w.manager(t)
+		w.signIn(t, a, "octocat")
+		for range 3 {
+			time.Sleep(tokenLife - time.Minute)
+			herd(t, 1, a) // Reads and remembers, and refreshes behind.
+			time.Sleep(time.Minute)
+			herd(t, 20, a, b)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 3 {
+			t.Errorf("%d refreshes, want 3", n)
+		}
+	})
+}
+
+func TestStoreAwayServesWhatIsKnownForAnHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		w.store.set(func() error { return errOut }, func(func() error) error { return errOut })
+		time.Sleep(59 * time.Minute)
+		if _, _, err := m.Lookup(t.Context(), session); err != nil {
+			t.Errorf("Lookup = %v", err)
+		}
+		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+			t.Errorf("GET /user = %d", got)
+		}
+		time.Sleep(time.Minute)
+		if _, _, err := m.Lookup(t.Context(), session); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("Lookup after an hour = %v, want ErrTryLater", err)
+		}
+	})
+}
+
+func TestSignOutIsFinalAlsoWhereTheStoreGoesAwayAfterIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		if err := m.SignOut(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		w.store.set(func() error { return errOut }, func(func() error) error { return errOut })
+		time.Sleep(time.Minute)
+		if _, _, err := m.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup = %v, want ErrSignedOut", err)
+		}
+	})
+}
