@@ -27,8 +27,8 @@
 //	session store (scs):  host, user id, login id
 //	store.Store:          the grant: GitHub's token and the logins that count (see package grant)
 //
-// A request is signed in exactly when its login id stands in the grant. That costs a read of the
-// store for each request with a session; anonymous requests cost nothing.
+// A request is signed in exactly when its login id stands in the grant. A replica remembers grants for
+// ten seconds, see [WithStaleness], so steady requests cost the store nothing.
 //
 // # Problems
 //
