@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 .PHONY: help test lint fmt cover e2e fuzz quickstart fakegithub vault-image bench-vault ci
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## all tests, with the race detector and in random order
 	go test -race -shuffle=on ./...

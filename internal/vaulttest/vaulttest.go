@@ -48,11 +48,36 @@ func OnDisk() Option { return func(s *settings) { s.onDisk = true } }
 // WithAuditLog writes an audit log; see [Server.AuditLog].
 func WithAuditLog() Option { return func(s *settings) { s.audit = true } }
 
-// shared is the Vault of all tests that ask for nothing special. It ends with the last of them.
+// shared is the Vault of all tests that ask for nothing special. It ends with the last of them that runs,
+// or, kept by [Main], with the test program.
 var shared struct {
 	sync.Mutex
 	users  int
+	kept   bool
 	server *Server
+}
+
+// Main runs the tests of m and returns the program's exit status. With it, tests that run one after
+// another share one Vault as well:
+//
+//	func TestMain(m *testing.M) { os.Exit(vaulttest.Main(m)) }
+func Main(m *testing.M) int {
+	shared.Lock()
+	shared.kept = true
+	shared.Unlock()
+	status := m.Run()
+	shared.Lock()
+	defer shared.Unlock()
+	shared.kept = false
+	if shared.server != nil {
+		shared.server.door.close()
+		if err := testcontainers.TerminateContainer(shared.server.container, testcontainers.StopTimeout(0)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = max(status, 1)
+		}
+		shared.server = nil
+	}
+	return status
 }
 
 // Start returns an unsealed Vault: one that tests share, or with options one of the test's own.
@@ -70,7 +95,7 @@ func Start(tb testing.TB, opts ...Option) *Server {
 	tb.Cleanup(func() {
 		shared.Lock()
 		defer shared.Unlock()
-		if shared.users--; shared.users == 0 {
+		if shared.users--; shared.users == 0 && !shared.kept {
 			shared.server.end()
 			shared.server = nil
 		}
@@ -94,10 +119,13 @@ func startShared(tb testing.TB) *Server {
 	return run(tb, settings{})
 }
 
+// The minimal build of Vault has no file storage, so it is raft, with the shortest elections that there are:
+// a raft of one node holds one after each unsealing.
 const diskConfig = `
 storage "raft" {
-  path    = "/vault/file"
-  node_id = "one"
+  path                   = "/vault/file"
+  node_id                = "one"
+  performance_multiplier = 1
 }
 cluster_addr = "http://127.0.0.1:8201"
 listener "tcp" {
@@ -125,14 +153,22 @@ func run(tb testing.TB, set settings) *Server {
 	} else {
 		custom = append(custom, testcontainers.WithCmd("server", "-dev", "-dev-root-token-id="+s.RootToken, "-dev-listen-address=0.0.0.0:8200", "-dev-no-store-token"))
 	}
-	// The background, because the container outlives the first of the tests that share it.
-	ctx := context.WithoutCancel(tb.Context())
+	ctx := s.context()
 	var err error
 	s.container, err = testcontainers.Run(ctx, cmp.Or(os.Getenv("GHLOGIN_TEST_VAULT_IMAGE"), defaultImage), custom...)
 	if err != nil {
-		tb.Fatalf("vault did not start: %v", err)
+		// It may be there all the same, for instance when it never became ready.
+		_ = testcontainers.TerminateContainer(s.container, testcontainers.StopTimeout(0))
+		tb.Fatalf("vault did not start (where no registry answers, run make vault-image and set "+
+			"GHLOGIN_TEST_VAULT_IMAGE=ghlogin-vault:test): %v", err)
 	}
 	s.door = openDoor(tb)
+	ready := false
+	defer func() {
+		if !ready { // A fatal error below: nobody else ends the container.
+			s.end()
+		}
+	}()
 	s.Address = "http://" + s.door.listener.Addr().String()
 	s.door.lead(s.target())
 	if set.onDisk {
@@ -143,6 +179,7 @@ func run(tb testing.TB, set settings) *Server {
 			Type: "file", Options: map[string]string{"file_path": "/vault/logs/audit.log"},
 		}))
 	}
+	ready = true
 	return s
 }
 
@@ -158,7 +195,8 @@ func requireDocker(tb testing.TB) {
 	case os.Getenv("GHLOGIN_REQUIRE_DOCKER") != "":
 		tb.Fatalf("no Docker engine answers, and GHLOGIN_REQUIRE_DOCKER is set: %v", err)
 	default:
-		tb.Skipf("no Docker engine answers, so this test of a real Vault is left out; start one to run it: %v", err)
+		tb.Skipf("no Docker engine answers, so this test of a real Vault is left out; to run it, "+
+			"install Docker (on Debian: apt install docker.io) and start dockerd: %v", err)
 	}
 }
 
@@ -169,9 +207,13 @@ func (s *Server) must(what string, err error) {
 	}
 }
 
+// context outlives the test: a container that tests share outlives the first of them, and a cleanup must
+// still be able to unpause or unseal.
+func (s *Server) context() context.Context { return context.WithoutCancel(s.tb.Context()) }
+
 // target is where the container's port is on this machine now.
 func (s *Server) target() string {
-	ctx := context.WithoutCancel(s.tb.Context())
+	ctx := s.context()
 	host, err := s.container.Host(ctx)
 	s.must("find the host", err)
 	port, err := s.container.MappedPort(ctx, "8200/tcp")
@@ -181,15 +223,15 @@ func (s *Server) target() string {
 
 func (s *Server) end() {
 	s.door.close()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.tb.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(s.context(), time.Minute)
 	defer cancel()
-	if err := s.container.Terminate(ctx); err != nil {
+	if err := s.container.Terminate(ctx, testcontainers.StopTimeout(0)); err != nil {
 		s.tb.Logf("vault was not removed: %v", err)
 	}
 }
 
 func (s *Server) initialize() {
-	ctx := context.WithoutCancel(s.tb.Context())
+	ctx := s.context()
 	answer, err := s.Root().Sys().InitWithContext(ctx, &api.InitRequest{SecretShares: 1, SecretThreshold: 1})
 	s.must("initialize", err)
 	s.unsealKey, s.RootToken = answer.Keys[0], answer.RootToken
@@ -201,7 +243,7 @@ func (s *Server) initialize() {
 func (s *Server) Root() *api.Client {
 	s.tb.Helper()
 	c, err := api.NewClient(&api.Config{
-		Address: s.Address, HttpClient: &http.Client{Transport: &http.Transport{}}, Timeout: 30 * time.Second,
+		Address: s.Address, HttpClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, Timeout: 30 * time.Second,
 	})
 	s.must("make a client", err)
 	c.SetToken(s.RootToken)
@@ -246,10 +288,10 @@ func (s *Server) MountWith(tb testing.TB, o MountOptions) string {
 	return path
 }
 
-// retry repeats f until it is nil, for half a minute at most.
+// retry repeats f until it is nil, for a minute at most.
 func retry(tb testing.TB, what string, f func() error) {
 	tb.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -322,7 +364,7 @@ func (s *Server) AppRole(tb testing.TB, hcl string, ttl, maxTTL time.Duration) (
 // Seal seals the server, which must be one [OnDisk].
 func (s *Server) Seal() {
 	s.tb.Helper()
-	s.must("seal", s.Root().Sys().SealWithContext(s.tb.Context()))
+	s.must("seal", s.Root().Sys().SealWithContext(s.context()))
 }
 
 // Unseal unseals the server, and waits until it is at work.
@@ -330,11 +372,11 @@ func (s *Server) Unseal() {
 	s.tb.Helper()
 	root := s.Root()
 	retry(s.tb, "unseal", func() error {
-		_, err := root.Sys().UnsealWithContext(s.tb.Context(), s.unsealKey)
+		_, err := root.Sys().UnsealWithContext(s.context(), s.unsealKey)
 		return err
 	})
 	retry(s.tb, "become active", func() error {
-		_, err := root.Sys().ListMountsWithContext(s.tb.Context())
+		_, err := root.Sys().ListMountsWithContext(s.context())
 		return err
 	})
 }
@@ -359,30 +401,32 @@ func (s *Server) Unpause() {
 
 func (s *Server) docker(what string, f func(context.Context, *testcontainers.DockerClient) error) {
 	s.tb.Helper()
-	c, err := testcontainers.NewDockerClientWithOpts(s.tb.Context())
+	c, err := testcontainers.NewDockerClientWithOpts(s.context())
 	s.must("reach docker", err)
 	defer func() { _ = c.Close() }()
-	s.must(what, f(s.tb.Context(), c))
+	s.must(what, f(s.context(), c))
 }
 
 // Stop stops the server.
 func (s *Server) Stop() {
 	s.tb.Helper()
 	at := 5 * time.Second
-	s.must("stop", s.container.Stop(s.tb.Context(), &at))
+	// The engine may give the port to another container before this one starts again.
+	s.door.lead("")
+	s.must("stop", s.container.Stop(s.context(), &at))
 }
 
 // Restart starts a stopped server. One on disk is sealed then: see [Server.Unseal].
 func (s *Server) Restart() {
 	s.tb.Helper()
-	s.must("start", s.container.Start(s.tb.Context()))
+	s.must("start", s.container.Start(s.context()))
 	s.door.lead(s.target())
 }
 
 // AuditLog returns the audit log so far.
 func (s *Server) AuditLog() []byte {
 	s.tb.Helper()
-	file, err := s.container.CopyFileFromContainer(s.tb.Context(), "/vault/logs/audit.log")
+	file, err := s.container.CopyFileFromContainer(s.context(), "/vault/logs/audit.log")
 	s.must("read the audit log", err)
 	defer func() { _ = file.Close() }()
 	text, err := io.ReadAll(file)
