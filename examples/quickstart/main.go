@@ -12,7 +12,10 @@
 // GITHUB_BASE_URL, GITHUB_API_URL, GITHUB_SCOPES and GITHUB_REDIRECT_URL are optional. See
 // [middleware.ConfigFromEnv].
 //
-// This file is the server, pages.go what it serves.
+// Tokens are kept in memory, or with GHLOGIN_STORE=vault, VAULT_ADDR and VAULT_TOKEN in HashiCorp Vault,
+// which docs/vault.md sets up from nothing.
+//
+// This file is the server, pages.go what it serves, store.go where tokens are kept.
 package main
 
 import (
@@ -32,7 +35,6 @@ import (
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/internal/demo"
 	"github.com/ghlogin/ghlogin/middleware"
-	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 // stopTimeout bounds what is left to do when the program is told to stop.
@@ -51,7 +53,7 @@ func main() {
 }
 
 // run serves on addr until ctx ends.
-func run(ctx context.Context, addr string, stdout io.Writer, log *slog.Logger) error {
+func run(ctx context.Context, addr string, stdout io.Writer, log *slog.Logger) (err error) {
 	listener, baseURL, err := demo.Listen(ctx, addr)
 	if err != nil {
 		return err
@@ -66,10 +68,17 @@ func run(ctx context.Context, addr string, stdout io.Writer, log *slog.Logger) e
 	defer gh.Close()
 
 	cfg, err := middleware.ConfigFromEnv()
-	if err != nil {
+	open, storeErr := storeFromEnv()
+	if err := errors.Join(err, storeErr); err != nil {
 		return fmt.Errorf("these settings can't be used:\n%w", err)
 	}
-	auth, err := middleware.New(cfg, memory.New(), middleware.WithLogger(log))
+	st, end, err := open(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, finish(end)) }() // After auth's, which may still write to it.
+
+	auth, err := middleware.New(cfg, st, middleware.WithLogger(log))
 	if err != nil {
 		return err
 	}
@@ -84,7 +93,9 @@ func run(ctx context.Context, addr string, stdout io.Writer, log *slog.Logger) e
 		MaxHeaderBytes:    32 << 10,
 	}
 	_, _ = fmt.Fprintf(stdout, "Open %s/\n", baseURL)
-	return errors.Join(serve(ctx, server, listener), closeAuth(auth))
+	// Token refreshes and revocations that are under way come after the last request: each may have
+	// begun one.
+	return errors.Join(serve(ctx, server, listener), finish(auth.Close))
 }
 
 // serve answers requests until ctx ends, then lets those finish that are under way.
@@ -104,10 +115,9 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 	return nil
 }
 
-// closeAuth waits for token refreshes and revocations that are under way. It comes after the last
-// request: each may have begun one.
-func closeAuth(auth *middleware.Authenticator) error {
+// finish calls what closes something, and gives it a while of its own: the program's context has ended.
+func finish(end func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	return auth.Close(ctx)
+	return end(ctx)
 }
