@@ -31,7 +31,12 @@ type cache struct {
 type cached struct {
 	record *record
 	at     time.Time
+	rest   time.Time // Until then an outage is not asked about again.
 }
+
+// outageRest is for how long a store that did not answer is left alone: without it each request would
+// wait for a store that hangs, and more than once.
+const outageRest = 2 * time.Second
 
 // get returns what was kept less than d ago.
 func (c *cache) get(key string, d time.Duration) (*record, bool) {
@@ -45,6 +50,27 @@ func (c *cache) get(key string, d time.Duration) (*record, bool) {
 		return nil, false
 	}
 	return e.record, true
+}
+
+// resting returns what is kept while the store is left alone.
+func (c *cache) resting(key string) (*record, bool) {
+	c.mu.RLock()
+	e := c.byKey[key]
+	c.mu.RUnlock()
+	if !time.Now().Before(e.rest) {
+		return nil, false
+	}
+	return c.get(key, outageStaleness)
+}
+
+// rest leaves the store alone for a while, as far as key is concerned.
+func (c *cache) rest(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.byKey[key]; ok {
+		e.rest = time.Now().Add(outageRest)
+		c.byKey[key] = e
+	}
 }
 
 // put keeps r as it was read or written at the time at, unless something newer is kept: an answer that
@@ -67,7 +93,7 @@ func (c *cache) put(key string, r *record, at time.Time) {
 			break
 		}
 	}
-	c.byKey[key] = cached{r, at}
+	c.byKey[key] = cached{record: r, at: at}
 }
 
 // drop forgets what is kept, for a write of which nobody knows whether it took effect.

@@ -100,6 +100,30 @@ func TestStoreAwayServesWhatIsKnownForAnHour(t *testing.T) {
 	})
 }
 
+// A store that hangs costs one request in a while its timeout, and not each request two of them.
+func TestStoreThatHangsIsNotWaitedForByEveryRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		w.store.set(func() error { time.Sleep(3 * time.Second); return errOut }, nil)
+		time.Sleep(10 * time.Second)
+		before, _ := w.store.counts()
+		start := time.Now()
+		for range 100 {
+			if _, _, err := m.Lookup(t.Context(), session); err != nil {
+				t.Fatal(err)
+			}
+			herd(t, 1, m)
+		}
+		after, _ := w.store.counts()
+		if waited := time.Since(start); after-before != 1 || waited != 3*time.Second {
+			t.Errorf("%d reads and %v of waiting for 100 requests at once, want 1 and 3s", after-before, waited)
+		}
+	})
+}
+
 func TestSignOutIsFinalAlsoWhereTheStoreGoesAwayAfterIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

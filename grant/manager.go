@@ -180,9 +180,13 @@ func (m *Manager) lookup(ctx context.Context, key string) (*record, error) {
 	if r, ok := m.cache.get(key, m.cache.staleness); ok {
 		return r, nil
 	}
+	if r, ok := m.cache.resting(key); ok {
+		return r, nil
+	}
 	r, _, err := m.get(ctx, key)
 	if _, away := errors.AsType[*StoreError](err); away {
 		if kept, ok := m.cache.get(key, outageStaleness); ok {
+			m.cache.rest(key)
 			return kept, nil
 		}
 	}

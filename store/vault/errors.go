@@ -81,7 +81,7 @@ func classify(err error) error {
 		}
 		return e
 	}
-	said := strings.Join(resp.Errors, "; ")
+	said := strings.Join(strings.Fields(strings.Join(resp.Errors, "; ")), " ")
 	if len(said) > 300 || resp.RawError {
 		said = "" // A proxy's page.
 	}

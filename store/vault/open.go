@@ -142,12 +142,15 @@ func (k *keeper) freshLogin(ctx context.Context, token string, cause error) bool
 		k.log.LogAttrs(ctx, slog.LevelError, "vault refused the token, and a fresh log-in failed", slog.Any("error", err))
 		return false
 	}
+	if k.client.Token() == token {
+		return false // A Login that has but one.
+	}
 	k.log.LogAttrs(ctx, slog.LevelInfo, "logged in to vault afresh")
 	select {
 	case k.replaced <- struct{}{}:
 	default:
 	}
-	return k.client.Token() != token
+	return true
 }
 
 // keep renews the token, and logs in again when that ends, until ctx does.

@@ -1,4 +1,5 @@
-# What upkeep needs: a job that sweeps tombstones or seals anew, or an operator. No server needs it.
+# What upkeep needs: a job that sweeps tombstones, or an operator. One that seals anew needs app.hcl as well. No
+# server needs it.
 
 # Walk the users' ids.
 path "ghlogin/metadata/grants/*" {
