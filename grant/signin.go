@@ -22,6 +22,10 @@ const (
 	// revokeTimeout bounds a revocation at GitHub with its repetitions. Nobody waits for it.
 	revokeTimeout = time.Minute
 
+	// outageTimeout is how long a store may be away before a sign-in of which nobody knows whether it
+	// was stored is left as it is.
+	outageTimeout = 6 * time.Hour
+
 	// revokeGrace is how long a token lives on that a new sign-in replaced: requests of the user's
 	// other tabs are under way with it.
 	revokeGrace = 10 * time.Second
@@ -78,7 +82,9 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 
 	now := time.Now()
 	session := Session{UserID: user.ID, LoginID: rand.Text()}
+	tried := false // To write it.
 	before, after, err := m.update(ctx, m.key(user.ID), func(r *record) error {
+		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
 			return errUnchanged // An earlier try had got through, and others have built on it.
 		}
@@ -95,7 +101,11 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		r.addLogin(session.LoginID, login{Created: now.UTC(), Expires: now.Add(l.Lifetime).UTC(), Browser: l.Browser})
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil && !tried:
+		m.revoke(ctx, tok, 0, "it could not be stored")
+		return Session{}, oauth.User{}, err
+	case err != nil:
 		m.revokeUnlessStored(ctx, session, tok)
 		return Session{}, oauth.User{}, err
 	}
@@ -213,7 +223,7 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 // revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same,
 // and then the user's other browsers live on this token.
 func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.Token) {
-	ctx, done, ok := m.work.detach(ctx, revokeTimeout)
+	ctx, done, ok := m.work.detach(ctx, outageTimeout)
 	if !ok {
 		return
 	}
@@ -222,7 +232,7 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.T
 		for try := 0; ctx.Err() == nil; try++ {
 			r, _, err := m.get(ctx, m.key(s.UserID))
 			if _, away := errors.AsType[*StoreError](err); away {
-				if !m.work.linger(backoff(try, time.Second, 10*time.Second)) {
+				if !m.work.linger(backoff(try, time.Second, 30*time.Second)) {
 					return
 				}
 				continue

@@ -331,6 +331,37 @@ func TestSignInThatCantBeStoredLeavesNoTokenBehind(t *testing.T) {
 	})
 }
 
+func TestSignInDuringALongOutageLeavesNoTokenBehind(t *testing.T) {
+	t.Parallel()
+	for name, reads := range map[string]bool{"nothing answers": false, "reads do": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, githubtest.App{})
+				m := w.manager(t)
+				code, verifier := w.authorize(t, "octocat")
+				var get func() error
+				if !reads {
+					get = func() error { return errOut }
+				}
+				w.store.set(get, func(func() error) error {
+					w.store.set(func() error { return errOut }, func(func() error) error { return errOut })
+					return errOut
+				})
+				if _, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour}); !errors.Is(err, oauth.ErrTryLater) {
+					t.Fatalf("SignIn = %v, want ErrTryLater", err)
+				}
+				time.Sleep(time.Hour)
+				w.store.set(nil, nil)
+				time.Sleep(time.Minute)
+				if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 0 {
+					t.Errorf("%d tokens are alive at GitHub, want 0", n)
+				}
+			})
+		})
+	}
+}
+
 func TestSignInWhoseStoreAnswerGotLostCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
