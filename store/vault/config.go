@@ -73,14 +73,17 @@ func ConfigFromEnv() (Config, Login, error) {
 	var problems []error
 	if cfg.Address == "" {
 		problems = append(problems, errors.New("VAULT_ADDR is not set: it is Vault's address, such as https://vault.example.com:8200"))
-	} else {
-		problems = append(problems, cfg.validateAddress())
+	} else if err := cfg.validateAddress(); err != nil {
+		problems = append(problems, fmt.Errorf("VAULT_ADDR: %w", err))
 	}
 	token := os.Getenv("VAULT_TOKEN")
 	if token == "" {
 		problems = append(problems, errors.New("VAULT_TOKEN is not set: it is a token with the policy in store/vault/app.hcl"))
 	}
-	return cfg, Token(token), errors.Join(append(problems, cfg.validatePaths())...)
+	if err := cfg.validatePaths(); err != nil {
+		problems = append(problems, fmt.Errorf("GHLOGIN_VAULT_MOUNT, GHLOGIN_VAULT_PREFIX: %w", err))
+	}
+	return cfg, Token(token), errors.Join(problems...)
 }
 
 func (c Config) withDefaults() Config {

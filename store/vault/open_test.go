@@ -143,7 +143,7 @@ func TestConfigFromEnvIsAskedForAndNamesAllThatIsMissing(t *testing.T) {
 	}
 	t.Setenv("GHLOGIN_VAULT_PREFIX", "../etc")
 	_, _, err := vault.ConfigFromEnv()
-	for _, want := range []string{"VAULT_ADDR", "VAULT_TOKEN", "Prefix"} {
+	for _, want := range []string{"VAULT_ADDR", "VAULT_TOKEN", "GHLOGIN_VAULT_PREFIX"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ConfigFromEnv = %v, want that it names %s", err, want)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/ghlogin/ghlogin/store"
 )
@@ -75,6 +76,8 @@ func (s *Store) checkMount(ctx context.Context) error {
 		return setupError(fmt.Sprintf("the mount %s is KV version 1, which has no check-and-set: enable one with `vault secrets enable -path=%s kv-v2`", mount, mount), nil)
 	case isError && e.Status == http.StatusNotFound:
 		return setupError(fmt.Sprintf("there is no mount %s in this namespace: enable it with `vault secrets enable -path=%s kv-v2`", mount, mount), nil)
+	case isError && e.Status == http.StatusForbidden && strings.Contains(e.detail, "invalid token"):
+		return e // No policy would help.
 	case isError && e.Status == http.StatusForbidden:
 		return &Error{Class: ErrDenied, Status: e.Status, advice: fmt.Sprintf(
 			"the token may not read %s/config: give it the policy in store/vault/app.hcl, and check mount and namespace", mount), detail: e.detail}
