@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -120,6 +121,31 @@ func TestStoreThatHangsIsNotWaitedForByEveryRequest(t *testing.T) {
 		after, _ := w.store.counts()
 		if waited := time.Since(start); after-before != 1 || waited != 3*time.Second {
 			t.Errorf("%d reads and %v of waiting for 100 requests at once, want 1 and 3s", after-before, waited)
+		}
+	})
+}
+
+// Who aborts requests on purpose must not keep a session alive that was signed out elsewhere.
+func TestCallersWhoHangUpDoNotKeepASignedOutUserSignedIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(time.Second))
+		session := w.signIn(t, a, "octocat")
+		if _, _, err := b.Lookup(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.SignOut(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := b.Lookup(ended, session); err == nil {
+			t.Error("a request that was aborted is signed in")
+		}
+		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("the request after it = %v, want ErrSignedOut", err)
 		}
 	})
 }

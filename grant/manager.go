@@ -184,7 +184,7 @@ func (m *Manager) lookup(ctx context.Context, key string) (*record, error) {
 		return r, nil
 	}
 	r, _, err := m.get(ctx, key)
-	if _, away := errors.AsType[*StoreError](err); away {
+	if _, away := errors.AsType[*StoreError](err); away && ctx.Err() == nil { // A caller who hangs up is no outage.
 		if kept, ok := m.cache.get(key, outageStaleness); ok {
 			m.cache.rest(key)
 			return kept, nil
