@@ -2,6 +2,7 @@ package grant
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,8 +15,15 @@ const (
 	// long a replica that is cut off from the store can be unaware of a sign-out.
 	outageStaleness = time.Hour
 
-	// cacheSize bounds how many users' grants are kept, at some 2 KiB each.
-	cacheSize = 10_000
+	// outageRest is for how long a store that did not answer is left alone: without it each request would
+	// wait for a store that hangs, and more than once.
+	outageRest = 2 * time.Second
+
+	// defaultCacheSize bounds how many users' grants are kept, at some 2 KiB each.
+	defaultCacheSize = 10_000
+
+	// cacheShards is how many locks the users are spread over, so that they do not wait for each other.
+	cacheShards = 64
 )
 
 // cache keeps grants for a moment, so that a steady request costs the store nothing and a short outage
@@ -23,82 +31,113 @@ const (
 // use.
 type cache struct {
 	staleness time.Duration // Zero keeps nothing.
+	size      int
+	shards    [cacheShards]cacheShard
 
-	mu    sync.RWMutex
-	byKey map[string]cached
+	hits, misses, outages atomic.Int64 // Look-ups, by what they met.
 }
 
-type cached struct {
-	record *record
-	at     time.Time
-	rest   time.Time // Until then an outage is not asked about again.
+type cacheShard struct {
+	mu     sync.RWMutex
+	byUser map[int64]remembered
 }
 
-// outageRest is for how long a store that did not answer is left alone: without it each request would
-// wait for a store that hangs, and more than once.
-const outageRest = 2 * time.Second
+type remembered struct {
+	record  *record
+	at      time.Time // When it was asked for, or written.
+	order   uint64    // Of its read or write among all: see [Manager.order].
+	doubted bool      // Something was tried since, of which nobody knows whether it counted.
+	rest    time.Time // Until then an outage is not asked about again.
+}
 
-// get returns what was kept less than d ago.
-func (c *cache) get(key string, d time.Duration) (*record, bool) {
+func (c *cache) shard(userID int64) *cacheShard { return &c.shards[uint64(userID)%cacheShards] } //nolint:gosec // Any shard will do.
+
+// current returns a grant that counts as current.
+func (c *cache) current(userID int64) (*record, bool) {
 	if c.staleness == 0 {
 		return nil, false
 	}
-	c.mu.RLock()
-	e, ok := c.byKey[key]
-	c.mu.RUnlock()
-	if !ok || time.Since(e.at) >= d {
+	s := c.shard(userID)
+	s.mu.RLock()
+	e, ok := s.byUser[userID]
+	s.mu.RUnlock()
+	if !ok {
 		return nil, false
 	}
+	age := time.Since(e.at)
+	resting := !e.rest.IsZero() && time.Now().Before(e.rest) && age < outageStaleness
+	if resting {
+		c.outages.Add(1)
+		return e.record, true
+	}
+	if e.doubted || age >= c.staleness {
+		return nil, false
+	}
+	c.hits.Add(1)
 	return e.record, true
 }
 
-// resting returns what is kept while the store is left alone.
-func (c *cache) resting(key string) (*record, bool) {
-	c.mu.RLock()
-	e := c.byKey[key]
-	c.mu.RUnlock()
-	if !time.Now().Before(e.rest) {
+// despiteOutage returns what is kept of a user whose store does not answer, and leaves the store alone for a
+// while.
+func (c *cache) despiteOutage(userID int64) (*record, bool) {
+	s := c.shard(userID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byUser[userID]
+	if !ok || time.Since(e.at) >= outageStaleness {
 		return nil, false
 	}
-	return c.get(key, outageStaleness)
+	e.rest = time.Now().Add(outageRest)
+	s.byUser[userID] = e
+	c.outages.Add(1)
+	return e.record, true
 }
 
-// rest leaves the store alone for a while, as far as key is concerned.
-func (c *cache) rest(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.byKey[key]; ok {
-		e.rest = time.Now().Add(outageRest)
-		c.byKey[key] = e
-	}
-}
-
-// put keeps r as it was read or written at the time at, unless something newer is kept: an answer that
-// was long on its way must not bring back what was signed out meanwhile.
-func (c *cache) put(key string, r *record, at time.Time) {
+// put keeps r, unless something newer is kept: an answer that was long on its way, or one of a replica that
+// lags behind, must not bring back what was signed out or refreshed meanwhile.
+func (c *cache) put(userID int64, r *record, order uint64, at time.Time) {
 	if c.staleness == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.byKey[key]; ok && e.at.After(at) {
+	s := c.shard(userID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byUser[userID]
+	if ok && (e.order > order || r.lagsBehind(e.record.id())) {
 		return
 	}
-	if c.byKey == nil {
-		c.byKey = make(map[string]cached)
+	if s.byUser == nil {
+		s.byUser = make(map[int64]remembered)
 	}
-	if len(c.byKey) >= cacheSize {
-		for other := range c.byKey { // Any: whoever it hits costs one read more.
-			delete(c.byKey, other)
+	if !ok && len(s.byUser) >= max(1, c.size/cacheShards) {
+		for other := range s.byUser { // Any: whoever it hits costs one read more.
+			delete(s.byUser, other)
 			break
 		}
 	}
-	c.byKey[key] = cached{record: r, at: at}
+	s.byUser[userID] = remembered{record: r, at: at, order: order}
 }
 
-// drop forgets what is kept, for a write of which nobody knows whether it took effect.
-func (c *cache) drop(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.byKey, key)
+// doubt has the next look-up ask the store: a write was tried that may have counted. What is kept goes on to serve
+// in an outage.
+func (c *cache) doubt(userID int64) {
+	s := c.shard(userID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.byUser[userID]; ok {
+		e.doubted, e.rest = true, time.Time{}
+		s.byUser[userID] = e
+	}
+}
+
+// len is how many grants are kept.
+func (c *cache) len() int {
+	n := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		n += len(s.byUser)
+		s.mu.RUnlock()
+	}
+	return n
 }

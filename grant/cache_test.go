@@ -166,3 +166,149 @@ func TestSignOutIsFinalAlsoWhereTheStoreGoesAwayAfterIt(t *testing.T) {
 		}
 	})
 }
+
+// The browser goes on to another replica right after its callback, and that one remembers the user from before.
+func TestNewSignInCountsAtOnceOnAReplicaThatRemembersTheUser(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
+		first := w.signIn(t, a, "octocat")
+		if _, _, err := b.Lookup(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		second := w.signIn(t, a, "octocat")
+		if _, _, err := b.Lookup(t.Context(), second); err != nil {
+			t.Errorf("Lookup on the other replica = %v", err)
+		}
+		if err := a.SignOutEverywhere(t.Context(), octocat); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.Lookup(t.Context(), grant.Session{UserID: octocat, LoginID: "never was"}); !errors.Is(err, grant.ErrSignedOut) {
+			t.Fatalf("Lookup = %v", err)
+		}
+		third := w.signIn(t, a, "octocat")
+		if _, _, err := b.Lookup(t.Context(), third); err != nil {
+			t.Errorf("Lookup on a replica that remembers the sign-out = %v", err)
+		}
+		if _, err := b.Token(t.Context(), octocat); err != nil {
+			t.Errorf("Token there = %v", err)
+		}
+	})
+}
+
+// The user signed in again after a revocation; a replica that remembers the dead grant must not send them away.
+func TestNewTokenCountsAtOnceOnAReplicaThatRemembersADeadOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
+		w.signIn(t, a, "octocat")
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		time.Sleep(tokenLife)
+		if _, err := b.Token(t.Context(), octocat); !errors.Is(err, oauth.ErrSignInAgain) {
+			t.Fatalf("Token = %v", err)
+		}
+		w.signIn(t, a, "octocat")
+		if _, err := b.Token(t.Context(), octocat); err != nil {
+			t.Errorf("Token on the other replica = %v", err)
+		}
+	})
+}
+
+// A refresh that could not be claimed had the grant forgotten, and the outage after it then failed every request.
+func TestWriteThatFailedDoesNotForgetWhatIsRemembered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife - 2*time.Minute)
+		herd(t, 1, m)
+		w.store.set(nil, func(func() error) error { return errOut })
+		herd(t, 5, m) // One of them tries to refresh.
+		synctest.Wait()
+		w.store.set(func() error { return errOut }, func(func() error) error { return errOut })
+		for range 10 {
+			herd(t, 5, m)
+			if _, _, err := m.Lookup(t.Context(), session); err != nil {
+				t.Errorf("Lookup = %v", err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+// Everybody asks again at the moment at which what is remembered gets too old.
+func TestHerdAtTheEndOfTheStalenessReadsNoMoreThanTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Minute)
+		w.store.set(func() error { time.Sleep(100 * time.Millisecond); return nil }, nil)
+		before, _ := w.store.counts()
+		herd(t, 500, m)
+		// One, and another for those who came while that was under way.
+		if after, _ := w.store.counts(); after-before > 2 {
+			t.Errorf("%d reads for 500 requests, want at most 2", after-before)
+		}
+	})
+}
+
+// Another replica refreshed, so the old token dies under five hundred requests at once.
+func TestHerdWhoseTokenDiedReadsTheStoreNoMoreThanTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(time.Hour))
+		w.signIn(t, a, "octocat")
+		time.Sleep(tokenLife - time.Minute)
+		if _, _, err := b.Lookup(t.Context(), grant.Session{UserID: octocat, LoginID: "any"}); !errors.Is(err, grant.ErrSignedOut) {
+			t.Fatal(err)
+		}
+		herd(t, 1, a) // Refreshes behind.
+		synctest.Wait()
+		w.store.set(func() error { time.Sleep(100 * time.Millisecond); return nil }, nil)
+		before, _ := w.store.counts()
+		herd(t, 500, b)
+		// One for the 401, and the one of the refresh that was due by what b remembered.
+		if after, _ := w.store.counts(); after-before > 2 {
+			t.Errorf("%d reads for 500 requests, want at most 2", after-before)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+// What a steady request costs: nothing that a server would notice.
+//
+//nolint:paralleltest // AllocsPerRun counts the whole process.
+func TestTokenThatIsRememberedAllocatesNothing(t *testing.T) {
+	w := newWorld(t, gitHubApp)
+	m := w.manager(t, grant.WithStaleness(time.Hour))
+	w.signIn(t, m, "octocat")
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(1000, func() {
+		if _, err := m.Token(ctx, octocat); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkTokenThatIsRemembered(b *testing.B) {
+	w := newWorld(b, gitHubApp)
+	m := w.manager(b, grant.WithStaleness(time.Hour))
+	w.signIn(b, m, "octocat")
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Token(ctx, octocat); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -16,9 +16,9 @@ import (
 // proxy before an Enterprise Server can answer it, too.
 //
 // All who meet the 401 share one check, and one who hangs up does not wait for it.
-func (m *Manager) confirmDead(ctx context.Context, key string, used *record) (*record, error) {
-	checked := m.flights.DoChan("check "+key, func() (any, error) {
-		if !m.alive.due(key, time.Now()) {
+func (m *Manager) confirmDead(ctx context.Context, userID int64, used *record) (*record, error) {
+	checked := m.flights.DoChan("check "+strconv.FormatInt(userID, 10), func() (any, error) {
+		if !m.alive.due(userID, time.Now()) {
 			return used, nil
 		}
 		ctx, done, ok := m.work.detach(ctx, signInTimeout)
@@ -26,7 +26,7 @@ func (m *Manager) confirmDead(ctx context.Context, key string, used *record) (*r
 			return used, nil
 		}
 		defer done()
-		return m.check(ctx, key, used)
+		return m.check(ctx, userID, used)
 	})
 	select {
 	case res := <-checked:
@@ -37,12 +37,12 @@ func (m *Manager) confirmDead(ctx context.Context, key string, used *record) (*r
 	}
 }
 
-func (m *Manager) check(ctx context.Context, key string, used *record) (*record, error) {
+func (m *Manager) check(ctx context.Context, userID int64, used *record) (*record, error) {
 	if _, err := m.app.Check(ctx, used.Token.AccessToken.Secret); !errors.Is(err, oauth.ErrSignInAgain) {
-		m.alive.note(key, time.Now())
+		m.alive.note(userID, time.Now())
 		return used, nil
 	}
-	_, r, err := m.update(ctx, key, func(r *record) error {
+	_, r, err := m.update(ctx, userID, func(r *record) error {
 		if r.id() != used.id() {
 			return errUnchanged
 		}
@@ -50,8 +50,7 @@ func (m *Manager) check(ctx context.Context, key string, used *record) (*record,
 		return nil
 	})
 	if err == nil && r.NeedsLogin != "" {
-		m.log.LogAttrs(ctx, slog.LevelInfo, "GitHub no longer takes the token; the user must sign in again",
-			slog.Int64("user_id", used.User.ID))
+		m.tell(ctx, Event{Kind: EventNeedsLogin, UserID: userID, Reason: r.NeedsLogin})
 	}
 	return r, err
 }
@@ -59,22 +58,22 @@ func (m *Manager) check(ctx context.Context, key string, used *record) (*record,
 // checks remembers for a moment whose token was checked and not found dead, so that a proxy that
 // answers 401 to everything does not use up the app's rate limit. The zero value is ready to use.
 type checks struct {
-	mu    sync.Mutex
-	byKey map[string]time.Time
+	mu     sync.Mutex
+	byUser map[int64]time.Time
 }
 
-func (c *checks) due(key string, now time.Time) bool {
+func (c *checks) due(userID int64, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, ok := c.byKey[key]
+	at, ok := c.byUser[userID]
 	return !ok || now.Sub(at) >= youngest
 }
 
-func (c *checks) note(key string, now time.Time) {
+func (c *checks) note(userID int64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byKey == nil || len(c.byKey) >= 1000 { // Forgetting costs a check and nothing else.
-		c.byKey = make(map[string]time.Time)
+	if c.byUser == nil || len(c.byUser) >= 1000 { // Forgetting costs a check and nothing else.
+		c.byUser = make(map[int64]time.Time)
 	}
-	c.byKey[key] = now
+	c.byUser[userID] = now
 }

@@ -344,22 +344,23 @@ func TestLookalikeHostOfARedirectGetsNoToken(t *testing.T) {
 	}
 }
 
-// A rotation by this process, and one failing read of the store at the re-read after the 401.
+// The store fails at the very read that a 401 asks for.
 func TestStoreHiccupAfterA401IsAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, gitHubApp)
 		m := w.manager(t)
 		w.signIn(t, m, "octocat")
-		time.Sleep(tokenLife - time.Minute)
+		time.Sleep(tokenLife - time.Hour)
 		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Delay: time.Second})
 		go func() {
-			time.Sleep(900 * time.Millisecond) // The refresh behind is over; the request is still under way.
+			time.Sleep(900 * time.Millisecond) // The request is still under way.
+			w.gh.ExpireTokens(w.app.ClientID, octocat)
 			w.store.set(func() error { w.store.set(nil, nil); return errOut }, nil)
 		}()
 		_, err := m.HTTPClient(octocat).Get("https://api.github.com/user") //nolint:bodyclose // There is no answer.
 		if !errors.Is(err, oauth.ErrTryLater) {
-			t.Errorf("a rotation and one failed read = %v, want ErrTryLater", err)
+			t.Errorf("a dead token and one failed read = %v, want ErrTryLater", err)
 		}
 	})
 }

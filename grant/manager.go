@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -17,18 +19,8 @@ import (
 	"github.com/ghlogin/ghlogin/store"
 )
 
-const (
-	// storeTimeout bounds one call of the store.
-	storeTimeout = 5 * time.Second
-
-	// leaseLength is how long others wait for a refresh whose owner went silent: the token request
-	// (10 s), the write of its result, and some room.
-	leaseLength = 30 * time.Second
-
-	// defaultMargin is how long before its expiry a token is refreshed. Requests ride on the old
-	// one meanwhile.
-	defaultMargin = 5 * time.Minute
-)
+// defaultMargin is how long before its expiry a token is refreshed.
+const defaultMargin = 5 * time.Minute
 
 // Manager keeps the grants of one app on one GitHub host. It is safe for concurrent use. Several
 // managers, in one process or in many, may share a store.
@@ -43,13 +35,22 @@ type Manager struct {
 	margin     time.Duration
 	keepTokens bool
 
-	host    string // The first segment of every key.
-	owner   string // Names this manager in leases.
-	flights singleflight.Group
-	pending pending
-	alive   checks
+	host  string // The first segment of every key.
+	local bool   // Asking the store costs no more than asking a cache.
+	owner string // Names this manager in leases.
+
+	flights    singleflight.Group // Refreshes, one per user,
+	refreshing sync.Map           // and since when: int64 → time.Time.
+
+	reads   singleflight.Group // Reads of the store.
+	order   atomic.Uint64      // Of reads and writes: see [cache.put].
 	cache   cache
+	pairs   pairs
+	brake   brake
+	alive   checks
 	work    work
+	outside outside
+	clock   func() time.Time // The time of day. What is waited for goes by a stopwatch instead.
 }
 
 // Option sets up a [Manager].
@@ -90,8 +91,8 @@ func WithKeepTokens() Option {
 }
 
 // WithRefreshMargin sets how long before its expiry a token is refreshed, by default 5 minutes. It
-// is never more than a quarter of the token's life, and each process adds a random part of its own
-// so that a fleet's replicas do not all move at one moment. Zero refreshes at the moment of expiry,
+// is never more than a quarter of the token's life. Up to a quarter is added, by the token, so that users
+// who signed in together do not move together. Zero refreshes at the moment of expiry,
 // which makes requests wait; less is an error.
 func WithRefreshMargin(d time.Duration) Option {
 	return func(m *Manager) error {
@@ -117,6 +118,19 @@ func WithStaleness(d time.Duration) Option {
 	}
 }
 
+// WithCacheSize bounds how many users' grants are remembered, by default 10,000 at some 2 KiB each. One that does not
+// fit costs a read of the store at each use. Less than one is an error; to remember nothing, see
+// [WithStaleness].
+func WithCacheSize(n int) Option {
+	return func(m *Manager) error {
+		if n < 1 {
+			return fmt.Errorf("grant: WithCacheSize(%d): want one or more", n)
+		}
+		m.cache.size = n
+		return nil
+	}
+}
+
 // New returns a manager of the grants that users give to app, kept in st.
 //
 // One prefix of a store belongs to one app: a grant that was given to another client id counts as
@@ -131,12 +145,13 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		log:    slog.New(slog.DiscardHandler),
 		base:   http.DefaultTransport,
 		margin: defaultMargin,
-		cache:  cache{staleness: defaultStaleness},
 		owner:  rand.Text(),
+		clock:  time.Now,
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
 	}
-	if local, ok := st.(interface{ Local() bool }); ok && local.Local() {
-		m.cache.staleness = 0 // Asking the store costs no more than asking a cache.
+	m.cache.staleness, m.cache.size = defaultStaleness, defaultCacheSize
+	if local, ok := st.(interface{ Local() bool }); ok {
+		m.local = local.Local()
 	}
 	m.work.start()
 	for _, opt := range opts {
@@ -147,7 +162,12 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 			return nil, err
 		}
 	}
-	m.margin += jitter(m.margin / 4)
+	if m.local {
+		m.cache.staleness = 0
+	}
+	if err := m.outside.open(m); err != nil {
+		return nil, fmt.Errorf("grant: the meter provider refused an instrument: %w", err)
+	}
 	return m, nil
 }
 
@@ -161,7 +181,8 @@ func (m *Manager) Host() oauth.Host { return m.app.Host() }
 // From then on no refresh is started; tokens that are still good are served.
 func (m *Manager) Close(ctx context.Context) error {
 	err := m.work.close(ctx)
-	if n := m.pending.count(); n > 0 {
+	m.outside.close()
+	if n := m.pairs.count.Load(); n > 0 {
 		return errors.Join(fmt.Errorf("grant: %d refreshed tokens could not be stored before the time was up; their users must sign in again", n), err)
 	}
 	if err != nil {
@@ -173,125 +194,4 @@ func (m *Manager) Close(ctx context.Context) error {
 // key is where a user's grant stands: host and numeric id, because logins are renamed and reused.
 func (m *Manager) key(userID int64) string {
 	return m.host + "/" + strconv.FormatInt(userID, 10)
-}
-
-// lookup returns the grant under key as it is stored, or was a moment ago: see [WithStaleness].
-func (m *Manager) lookup(ctx context.Context, key string) (*record, error) {
-	if r, ok := m.cache.get(key, m.cache.staleness); ok {
-		return r, nil
-	}
-	if r, ok := m.cache.resting(key); ok {
-		return r, nil
-	}
-	r, _, err := m.get(ctx, key)
-	if _, away := errors.AsType[*StoreError](err); away && ctx.Err() == nil { // A caller who hangs up is no outage.
-		if kept, ok := m.cache.get(key, outageStaleness); ok {
-			m.cache.rest(key)
-			return kept, nil
-		}
-	}
-	return r, err
-}
-
-// read is lookup for the sake of the token: one that was refreshed and is still waiting to be stored is
-// laid over what the store holds, and stands in for it while the store is away.
-func (m *Manager) read(ctx context.Context, key string) (*record, error) {
-	r, err := m.lookup(ctx, key)
-	return m.withPending(key, r, err)
-}
-
-func (m *Manager) withPending(key string, r *record, err error) (*record, error) {
-	if err != nil {
-		if waiting, ok := m.pending.get(key); ok {
-			return waiting.over(&waiting.began), nil
-		}
-		return nil, err
-	}
-	if waiting, ok := m.pending.get(key); ok {
-		return waiting.over(r), nil
-	}
-	return r, nil
-}
-
-// get returns the grant under key as it is stored, with its version. No grant is an empty record
-// with version "".
-func (m *Manager) get(ctx context.Context, key string) (*record, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	asked := time.Now()
-	e, err := m.store.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		m.cache.put(key, &record{}, asked)
-		return &record{}, "", nil
-	}
-	if err != nil {
-		return nil, "", &StoreError{Op: "get", Err: err}
-	}
-	r, err := decode(e.Value)
-	if err == nil {
-		m.cache.put(key, r, asked)
-	}
-	return r, e.Version, err
-}
-
-// put writes r over version.
-func (m *Manager) put(ctx context.Context, key string, r *record, version string) error {
-	value, err := r.encode()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	_, err = m.store.Put(ctx, key, store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
-	if err == nil {
-		m.cache.put(key, r, time.Now())
-		return nil
-	}
-	m.cache.drop(key)
-	if !errors.Is(err, store.ErrConflict) {
-		return &StoreError{Op: "put", Err: err}
-	}
-	return err
-}
-
-// errUnchanged ends an update that has nothing to write.
-var errUnchanged = errors.New("grant: nothing to change")
-
-// update reads the grant under key, has change work on a copy, and writes that back, again and
-// again until no other writer comes between. It returns the record as it was before and after. If
-// change returns errUnchanged nothing is written, and that is no error; any other ends the update.
-//
-// Everything that is ever written goes through here, so every change to a grant says in one func
-// what must still be true of it.
-func (m *Manager) update(ctx context.Context, key string, change func(r *record) error) (before, after *record, err error) {
-	after = new(record)
-	for try := 0; ; try++ {
-		now, version, err := m.get(ctx, key)
-		if err != nil {
-			return nil, nil, err
-		}
-		if try > 0 && now.WriteID == after.WriteID {
-			// The last Put took effect and only its answer was lost: a conflict with ourselves.
-			return before, now, nil
-		}
-		before, after = now, now.clone()
-		switch err := change(after); {
-		case errors.Is(err, errUnchanged):
-			return before, before, nil
-		case err != nil:
-			return nil, nil, err
-		}
-		err = m.put(ctx, key, after, version)
-		if err == nil {
-			return before, after, nil
-		}
-		// A conflict means that somebody got on, so it can go on for as long as ctx does. An outage
-		// can't: callers have better things to do than to wait it out.
-		if !errors.Is(err, store.ErrConflict) && try >= 2 {
-			return nil, nil, err
-		}
-		if pause(ctx, backoff(try, 5*time.Millisecond, 500*time.Millisecond)) != nil {
-			return nil, nil, &StoreError{Op: "put", Err: err}
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package grant
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -27,8 +26,8 @@ type record struct {
 	Format   int    `json:"format"`
 	ClientID string `json:"client_id"`
 
-	// WriteID is random with each write. After a Put whose answer got lost it tells one's own write
-	// from another's.
+	// WriteID is random with each change. After a Put whose answer got lost it tells one's own write
+	// from another's. A refresh's ends in the name of its phase.
 	WriteID string `json:"write_id"`
 
 	User   oauth.User       `json:"user"`
@@ -101,6 +100,10 @@ type id struct {
 
 func (r *record) id() id { return id{r.Lineage, r.Generation} }
 
+// lagsBehind says whether r is an older state of the token that i names: what a replica of the store may
+// answer.
+func (r *record) lagsBehind(i id) bool { return r.Lineage == i.lineage && r.Generation < i.generation }
+
 // clone returns a copy whose logins can be changed.
 func (r *record) clone() *record {
 	c := *r
@@ -169,7 +172,6 @@ func (r *record) expires(keepTokens bool) time.Time {
 
 func (r *record) encode() ([]byte, error) {
 	r.Format = format
-	r.WriteID = rand.Text()
 	return json.Marshal(r)
 }
 

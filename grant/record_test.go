@@ -53,18 +53,19 @@ func TestRecordSurvivesTheStoreWhole(t *testing.T) {
 	}
 }
 
-func TestEveryWriteHasItsOwnID(t *testing.T) {
+// A write that took effect unseen must not be taken for another phase's, or for another refresh's.
+func TestEveryPhaseOfEveryRefreshHasItsOwnWriteID(t *testing.T) {
 	t.Parallel()
-	r := exampleRecord()
-	if _, err := r.encode(); err != nil {
-		t.Fatal(err)
-	}
-	first := r.WriteID
-	if _, err := r.encode(); err != nil {
-		t.Fatal(err)
-	}
-	if first == "" || first == r.WriteID {
-		t.Errorf("write ids %q and %q", first, r.WriteID)
+	seen := make(map[string]bool)
+	for _, name := range []string{"one", "two"} {
+		r, _ := beginRotation("owner", name, id{})
+		for _, p := range []phase{claiming, storing, marking, releasing} {
+			r.enter(p)
+			if again := r.writeID(); seen[again] || again != r.writeID() {
+				t.Errorf("%s: write id %q", p, again)
+			}
+			seen[r.writeID()] = true
+		}
 	}
 }
 
@@ -72,7 +73,7 @@ func TestRecordPrintsNoToken(t *testing.T) {
 	t.Parallel()
 	r := exampleRecord()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {
-		if s := fmt.Sprintf(verb+verb+verb, r, *r, renewal{began: *r, token: r.Token}); strings.Contains(s, "visible") || strings.Contains(s, fmt.Sprintf("%x", "visible")) {
+		if s := fmt.Sprintf(verb+verb+verb, r, *r, rotation{began: r, pair: r.Token}); strings.Contains(s, "visible") || strings.Contains(s, fmt.Sprintf("%x", "visible")) {
 			t.Errorf("%s shows a token: %s", verb, s)
 		}
 	}

@@ -2,9 +2,10 @@ package grant
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -12,18 +13,24 @@ import (
 	"github.com/ghlogin/ghlogin/oauth"
 )
 
-// refreshTimeout bounds one refresh with all its waiting: for another's lease, for GitHub, for the
-// store, and for the grace that a former owner is given.
-const refreshTimeout = 90 * time.Second
+const (
+	// refreshTimeout bounds one refresh with all its waiting: for another's lease, for GitHub, for the
+	// store, and for the grace that a former owner is given.
+	refreshTimeout = 90 * time.Second
+
+	// leaseLength is how long others wait for a refresh whose owner went silent: the token request
+	// (10 s), the write of its result, and some room.
+	leaseLength = 30 * time.Second
+)
 
 // refresh replaces the token that seen names, or finds that somebody has. The record it returns has
 // another id than seen, or says why there is no other token.
 //
 // One refresh is under way per user in this process, keyed by user and never by token, and it is not
 // tied to the request that began it: a caller who hangs up loses nothing.
-func (m *Manager) refresh(ctx context.Context, key string, seen id) (*record, error) {
+func (m *Manager) refresh(ctx context.Context, userID int64, seen id) (*record, error) {
 	select {
-	case res := <-m.refreshBehind(ctx, key, seen):
+	case res := <-m.refreshBehind(ctx, userID, seen):
 		if res.Err != nil {
 			return nil, res.Err
 		}
@@ -34,180 +41,146 @@ func (m *Manager) refresh(ctx context.Context, key string, seen id) (*record, er
 }
 
 // refreshBehind starts a refresh, or joins the one under way, and does not wait for it.
-func (m *Manager) refreshBehind(ctx context.Context, key string, seen id) <-chan singleflight.Result {
-	return m.flights.DoChan(key, func() (any, error) {
+func (m *Manager) refreshBehind(ctx context.Context, userID int64, seen id) <-chan singleflight.Result {
+	return m.flights.DoChan(strconv.FormatInt(userID, 10), func() (any, error) {
 		ctx, done, ok := m.work.detach(ctx, refreshTimeout)
 		if !ok {
 			return nil, ErrClosed
 		}
+		defer done()
 		if m.work.isClosing() {
-			done()
 			return nil, ErrClosed
 		}
-		defer done()
-		return m.rotate(ctx, key, seen)
+		m.refreshing.Store(userID, time.Now())
+		defer m.refreshing.Delete(userID)
+		return m.rotate(ctx, userID, seen)
 	})
 }
 
-// rotate is a refresh, step by step. Steps 1 and 4 are the only writes where nothing goes wrong.
-func (m *Manager) rotate(ctx context.Context, key string, seen id) (*record, error) {
-	// 0. A pair that could not be stored yet comes before any newer one.
-	if waiting, ok := m.pending.get(key); ok {
-		if _, err := m.commit(ctx, key, waiting); err != nil {
-			return nil, err
+// rotate carries out a rotation, and draws the conclusions.
+func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, error) {
+	// A pair that could not be stored yet comes before any newer one.
+	if waiting, ok := m.pairs.get(userID); ok {
+		if done := m.storeNow(ctx, userID, waiting); done.outcome == pending {
+			return nil, done.err
 		}
 	}
-
-	// 1. Claim the refresh, in the process and in the fleet. That this write succeeds also shows
-	// that the store can be written before the refresh token is spent.
-	began, err := m.claim(ctx, key, seen)
-	if err != nil || began.Lease.Owner != m.owner {
-		return began, err
-	}
-
-	// 2. Ask GitHub, once: the refresh token is single use, so a second request for an answer that
-	// got lost would turn a hiccup into bad_refresh_token.
-	start := time.Now()
-	tok, err := m.app.Refresh(ctx, began.Token.oauth())
-
-	// 3. What GitHub said decides.
-	switch {
-	case errors.Is(err, oauth.ErrSignInAgain):
-		return m.refused(ctx, key, began, err)
-	case err != nil:
-		return m.failed(ctx, key, began, err)
-	}
-
-	// 4. Store the pair before anybody uses it. If the store is away, the pair is served from memory
-	// and stored behind: it is the only one that works now.
-	next := renewal{began: *began, token: storedToken(tok, start)}
-	r, err := m.commit(ctx, key, next)
-	if err != nil {
-		m.commitBehind(ctx, key, next, err)
-		return next.over(began), nil
-	}
-	m.log.LogAttrs(ctx, slog.LevelInfo, "token refreshed", slog.Int64("user_id", began.User.ID),
-		slog.Int64("generation", r.Generation), slog.Duration("took", time.Since(start)))
-	return r, nil
-}
-
-// claim writes this manager's lease into the grant, unless the token is no longer the one seen.
-// Another's lease is waited out first: it may be taken over only after the same write has stood for
-// the lease's whole length on this process's own clock, so that no two machines' clocks are ever
-// compared.
-func (m *Manager) claim(ctx context.Context, key string, seen id) (r *record, err error) {
-	var (
-		watched string // The write id that carries another's lease,
-		since   time.Time
-	)
-	for try := 0; ; try++ {
-		leased := false
-		_, r, err = m.update(ctx, key, func(r *record) error {
-			if r.id() != seen || r.NeedsLogin != "" || r.Failure.holds(time.Now()) {
-				return errUnchanged
-			}
-			if r.Lease.Owner != "" && r.Lease.Owner != m.owner {
-				if r.WriteID != watched {
-					watched, since = r.WriteID, time.Now()
-				}
-				if time.Since(since) < min(r.Lease.Length, 2*leaseLength) {
-					leased = true
-					return errUnchanged
-				}
-			}
-			// A lease that is still there was left by a refresh that could not write its end. It may
-			// have spent the token, also if it was one's own.
-			if r.Lease.Owner != "" {
-				r.Failure.Unknown = true
-			}
-			r.Lease = lease{Owner: m.owner, Length: leaseLength}
-			return nil
-		})
-		if err != nil || !leased {
-			return r, err
+	if err := m.brake.hold(time.Now()); err != nil {
+		// Another replica may have refreshed it all the same.
+		r, readErr := m.storedNow(ctx, userID)
+		if readErr == nil && r.id() != seen {
+			return r, nil
 		}
-		if err := pause(ctx, backoff(try, 50*time.Millisecond, time.Second)); err != nil {
-			return nil, fmt.Errorf("grant: waiting for another process's refresh: %w", err)
-		}
-	}
-}
-
-// commit stores a pair that GitHub issued. Neither the lease nor a "needs login" that another wrote
-// meanwhile keeps it out: the refresh token is single use, so whoever got the pair is the one
-// winner, and the grant must hold it.
-func (m *Manager) commit(ctx context.Context, key string, next renewal) (*record, error) {
-	gaveWay := false
-	_, r, err := m.update(ctx, key, func(r *record) error {
-		switch {
-		case r.id() == next.began.id():
-			next.apply(r)
-			return nil
-		case r.Lineage == next.began.Lineage:
-			return errUnchanged // An earlier try had got through.
-		}
-		gaveWay = true // To a newer sign-in, or to a sign-out.
-		return errUnchanged
-	})
-	if err != nil {
 		return nil, err
 	}
-	m.pending.drop(key, next)
-	if gaveWay {
-		m.revoke(ctx, next.token.oauth(), 0, "the grant it renewed was replaced or forgotten")
+	ctx, finish := m.outside.startRefresh(ctx)
+	start := time.Now()
+	r, do := beginRotation(m.owner, rand.Text(), seen)
+	r, do = m.run(ctx, userID, r, do)
+	if r.phase == claiming {
+		m.brake.release()
 	}
-	return r, nil
+	m.concluded(ctx, userID, r, do, time.Since(start))
+	finish(do.outcome, do.err)
+	if do.outcome == pending {
+		m.storeBehind(ctx, userID, r)
+		return do.record, nil
+	}
+	return do.record, do.err
 }
 
-// refused deals with bad_refresh_token. In a fleet that most often means that somebody else was
-// first, so the grant is read again before it is believed.
-func (m *Manager) refused(ctx context.Context, key string, began *record, cause error) (*record, error) {
-	reason := ReasonRevoked
-	if began.Failure.Unknown {
-		reason = ReasonLost
-		// Somebody may hold the pair and be slow to store it.
-		deadline := time.Now().Add(leaseLength)
-		for try := 0; time.Now().Before(deadline); try++ {
-			r, _, err := m.get(ctx, key)
-			if err == nil && r.id() != began.id() {
-				return r, nil
+// run does what a rotation wants done, until its end.
+func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) (rotation, effect) {
+	start := time.Now()
+	for do.op != end {
+		var ev event
+		switch do.op {
+		case read:
+			if ev.err = m.await(ctx, do.wait, r.waits); ev.err == nil {
+				ev.record, ev.version, ev.err = m.get(ctx, userID)
 			}
-			if err := pause(ctx, backoff(try, 50*time.Millisecond, time.Second)); err != nil {
-				return nil, fmt.Errorf("grant: waiting for another process's refresh: %w", err)
-			}
+		case write:
+			ev.wrote, ev.record = true, do.record
+			ev.version, ev.err = m.put(ctx, userID, do.record, do.version)
+		case ask:
+			ev.pair, ev.failure, ev.err = m.ask(ctx, do.record)
 		}
+		r, do = r.step(ev, moment{wall: m.clock(), elapsed: time.Since(start)})
 	}
-	return m.endRefresh(ctx, key, began, cause, func(r *record) { r.NeedsLogin = reason })
+	return r, do
 }
 
-// failed deals with a refresh that says nothing about the user: GitHub was away, or refused the app.
-// The grant stays as it is, and when to try again goes into it, so that a fleet does not hammer.
-func (m *Manager) failed(ctx context.Context, key string, began *record, cause error) (*record, error) {
-	r, err := m.endRefresh(ctx, key, began, cause, func(*record) {})
+// ask sends the one token request of a rotation.
+func (m *Manager) ask(ctx context.Context, began *record) (token, failure, error) {
+	asked := m.clock()
+	next, err := m.app.Refresh(ctx, began.Token.oauth())
+	m.brake.note(err, time.Now())
+	m.outside.asked(ctx, err)
 	if err != nil {
-		return nil, errors.Join(cause, err)
+		return token{}, nextFailure(began.Failure, err, m.clock()), err
 	}
-	if r.id() == began.id() {
-		return nil, cause
-	}
-	return r, nil
+	return storedToken(next, asked), failure{}, nil
 }
 
-// endRefresh gives the lease back and notes what went wrong.
-func (m *Manager) endRefresh(ctx context.Context, key string, began *record, cause error, mark func(*record)) (*record, error) {
-	f := nextFailure(began.Failure, cause, time.Now())
-	_, r, err := m.update(ctx, key, func(r *record) error {
-		if r.id() != began.id() {
-			return errUnchanged
-		}
-		r.Lease = lease{}
-		r.Failure = f
-		mark(r)
+// await is the pause before a rotation reads again, for the n-th time in its phase.
+func (m *Manager) await(ctx context.Context, w wait, n int) error {
+	var d time.Duration
+	switch w {
+	case forNothing:
 		return nil
-	})
-	m.log.LogAttrs(ctx, slog.LevelWarn, "token not refreshed", slog.Int64("user_id", began.User.ID), slog.Any("error", cause))
-	return r, err
+	case forWriter, forOutage:
+		d = backoff(n-1, 5*time.Millisecond, 500*time.Millisecond)
+	case forLease, forWinner:
+		// A refresh is over in a moment or will not be for long: callers whose token ran out wait for it.
+		if d = backoff(0, 40*time.Millisecond, 40*time.Millisecond); n > 100 {
+			d = backoff(0, time.Second, time.Second)
+		}
+	}
+	if err := pause(ctx, d); err != nil {
+		return &waitError{err}
+	}
+	return nil
 }
 
+// waitError says that a refresh was not over when its time was.
+type waitError struct{ err error }
+
+func (e *waitError) Error() string {
+	return "grant: another process is refreshing the token, or the store is slow: " + e.err.Error()
+}
+
+func (e *waitError) Unwrap() error { return e.err }
+
+// Is matches [oauth.ErrTryLater].
+func (e *waitError) Is(target error) bool { return target == oauth.ErrTryLater }
+
+// concluded tells of a rotation's end, and does away with a pair that has none to belong to.
+func (m *Manager) concluded(ctx context.Context, userID int64, r rotation, done effect, took time.Duration) {
+	if r.waited {
+		m.tell(ctx, Event{Kind: EventLeaseAwaited, UserID: userID, Took: took})
+	}
+	if r.tookOver && r.phase != claiming {
+		m.tell(ctx, Event{Kind: EventLeaseTakenOver, UserID: userID})
+	}
+	switch done.outcome {
+	case renewed:
+		m.tell(ctx, Event{Kind: EventRefreshed, UserID: userID, Generation: done.record.Generation, Took: took})
+	case pending:
+		m.tell(ctx, Event{Kind: EventPairHeld, UserID: userID, Err: done.err, Took: took})
+	case gaveWay:
+		m.tell(ctx, Event{Kind: EventGaveWay, UserID: userID, Took: took})
+		m.revoke(ctx, r.pair.oauth(), 0, "the grant it renewed was replaced or forgotten")
+	case adopted:
+		m.tell(ctx, Event{Kind: EventAdopted, UserID: userID, Generation: done.record.Generation, Took: took})
+	case dead:
+		m.tell(ctx, Event{Kind: EventNeedsLogin, UserID: userID, Reason: done.record.NeedsLogin, Err: r.cause, Took: took})
+	case failed, unavailable:
+		m.tell(ctx, Event{Kind: EventRefreshFailed, UserID: userID, Err: done.err, Took: took})
+	case declined:
+	}
+}
+
+// nextFailure is what a failed token request leaves in the grant.
 func nextFailure(last failure, cause error, now time.Time) failure {
 	f := failure{At: now.UTC(), Count: last.Count + 1, Unknown: last.Unknown}
 	wait := backoff(last.Count, 2*time.Second, maxBackoff)

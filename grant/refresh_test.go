@@ -75,7 +75,8 @@ func TestHerdOverTwoReplicasRefreshesOnceAndNobodyFails(t *testing.T) {
 	})
 }
 
-func TestInsideTheMarginNobodyWaits(t *testing.T) {
+// A request that is sent while GitHub refreshes can meet a dead token, so it waits; but not for an outage.
+func TestInsideTheMarginNobodyWaitsForASlowRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, gitHubApp)
@@ -85,8 +86,13 @@ func TestInsideTheMarginNobodyWaits(t *testing.T) {
 		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Delay: 5 * time.Second})
 		start := time.Now()
 		herd(t, 50, m)
+		if waited := time.Since(start); waited != 2*time.Second {
+			t.Errorf("callers with a good token waited %v for its refresh, want 2s", waited)
+		}
+		start = time.Now()
+		herd(t, 50, m)
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("callers with a good token waited %v for its refresh", waited)
+			t.Errorf("later callers waited %v more", waited)
 		}
 		time.Sleep(10 * time.Second)
 		herd(t, 50, m)
@@ -96,17 +102,39 @@ func TestInsideTheMarginNobodyWaits(t *testing.T) {
 	})
 }
 
-// An old token dies the moment it is refreshed, so a request that rides on it can meet a 401.
+// GitHub answers 403 to everybody of a user after a few bad credentials: a herd that rides on a token while it dies
+// would lock its own user out.
+func TestNoRefreshInsideTheMarginMeetsA401(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t, grant.WithStaleness(10*time.Second)), w.manager(t, grant.WithStaleness(10*time.Second))
+		w.signIn(t, a, "octocat")
+		time.Sleep(tokenLife - 2*time.Minute)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Delay: 300 * time.Millisecond})
+		w.gh.ResetCalls()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { herd(t, 200, a, b) })
+			time.Sleep(50 * time.Millisecond)
+		}
+		wg.Wait()
+		if n := userCalls(w.gh); n != 2000 {
+			t.Errorf("%d calls for 2000 requests: some met a dead token", n)
+		}
+	})
+}
+
+// A request that was on its way when its token ran out meets a 401.
 func TestRequestUnderWayDuringARefreshIsReplayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, gitHubApp)
-		m := w.manager(t)
+		m := w.manager(t, grant.WithRefreshMargin(0))
 		w.signIn(t, m, "octocat")
-		time.Sleep(tokenLife - time.Minute)
+		time.Sleep(tokenLife - time.Second)
 		w.gh.ResetCalls()
-		// The call takes a second on its way, while the refresh that it set off goes through.
-		w.gh.Inject(githubtest.Fault{Match: func(r *http.Request) bool { return r.URL.Path == "/user" }, Times: 1, Delay: time.Second})
+		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Delay: 2 * time.Second})
 		herd(t, 1, m)
 		if n := userCalls(w.gh); n != 2 {
 			t.Errorf("%d calls, want 2: one, and the same sent again", n)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"time"
 )
 
 // Client returns an HTTP client that acts as the user at GitHub's API, with or without a request of
@@ -15,7 +14,7 @@ import (
 // The client may be kept and shared by goroutines, but belongs to one user. See
 // [Manager.HTTPClient] for what it does.
 func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error) {
-	if _, err := m.current(ctx, m.key(userID)); err != nil {
+	if _, err := m.current(ctx, userID); err != nil {
 		return nil, err
 	}
 	return m.HTTPClient(userID), nil
@@ -33,12 +32,12 @@ func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error
 // The token goes to the host's API alone. A request for another address, by a redirect for example,
 // is sent without it. The client has no timeout of its own: give requests a context.
 func (m *Manager) HTTPClient(userID int64) *http.Client {
-	return &http.Client{Transport: &transport{manager: m, key: m.key(userID)}}
+	return &http.Client{Transport: &transport{manager: m, userID: userID}}
 }
 
 type transport struct {
 	manager *Manager
-	key     string
+	userID  int64
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -47,7 +46,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !m.app.Host().IsAPI(req.URL) {
 		return m.base.RoundTrip(req)
 	}
-	r, err := m.current(req.Context(), t.key)
+	r, err := m.current(req.Context(), t.userID)
 	if err != nil {
 		closeBody(req)
 		return nil, err
@@ -57,7 +56,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 
-	next, err := m.afterUnauthorized(req.Context(), t.key, r)
+	next, err := m.afterUnauthorized(req.Context(), t.userID, r)
 	if err != nil {
 		_ = resp.Body.Close()
 		return nil, err
@@ -81,28 +80,27 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // afterUnauthorized finds a record to send a request again with, after GitHub answered 401 to the one
 // used. It returns nil where there is none, and an error where the user must sign in again.
-func (m *Manager) afterUnauthorized(ctx context.Context, key string, used *record) (*record, error) {
+func (m *Manager) afterUnauthorized(ctx context.Context, userID int64, used *record) (*record, error) {
 	// Past the cache: a replaced token is what it would not know of.
-	stored, _, err := m.get(ctx, key)
-	now, err := m.withPending(key, stored, err)
+	now, err := m.storedNow(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	clock := time.Now()
+	clock := m.clock()
 	switch {
 	case now.id() != used.id(): // Replaced since the request was sent.
 	case !now.Token.refreshable(clock):
-		now, err = m.confirmDead(ctx, key, now)
+		now, err = m.confirmDead(ctx, userID, now)
 	case clock.Sub(now.Token.Issued).Abs() < settle: // It may not work everywhere yet.
 		return now, pause(ctx, settle)
 	case now.Token.young(clock) || now.Failure.holds(clock):
 	default:
-		now, err = m.refresh(ctx, key, used.id())
+		now, err = m.refresh(ctx, userID, used.id())
 	}
 	if err != nil {
 		return nil, err
 	}
-	if todo, why := m.judge(now, time.Now()); todo == refuse {
+	if todo, why := m.judge(now); todo == refuse {
 		return nil, why
 	}
 	if now.id() == used.id() {

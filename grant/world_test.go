@@ -30,10 +30,10 @@ type world struct {
 	store *faultyStore
 }
 
-func newWorld(t *testing.T, app githubtest.App) *world {
-	t.Helper()
+func newWorld(tb testing.TB, app githubtest.App) *world {
+	tb.Helper()
 	gh := githubtest.New()
-	t.Cleanup(gh.Close)
+	tb.Cleanup(gh.Close)
 	app.Callbacks = []string{callback}
 	gh.AddUser(githubtest.User{ID: octocat, Login: "octocat", Name: "The Octocat"})
 	return &world{gh: gh, app: gh.AddApp(app), store: &faultyStore{Store: memory.New()}}
@@ -41,8 +41,8 @@ func newWorld(t *testing.T, app githubtest.App) *world {
 
 func (w *world) client() *http.Client { return &http.Client{Transport: w.gh.Transport()} }
 
-func (w *world) oauth(t *testing.T, secrets ...string) *oauth.Client {
-	t.Helper()
+func (w *world) oauth(tb testing.TB, secrets ...string) *oauth.Client {
+	tb.Helper()
 	if len(secrets) == 0 {
 		secrets = w.app.Secrets
 	}
@@ -52,25 +52,25 @@ func (w *world) oauth(t *testing.T, secrets ...string) *oauth.Client {
 	}
 	c, err := oauth.New(cfg, oauth.WithHTTPClient(w.client()))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
 // manager starts a replica, which is closed with the test.
-func (w *world) manager(t *testing.T, opts ...grant.Option) *grant.Manager {
-	t.Helper()
-	return w.managerOf(t, w.oauth(t), opts...)
+func (w *world) manager(tb testing.TB, opts ...grant.Option) *grant.Manager {
+	tb.Helper()
+	return w.managerOf(tb, w.oauth(tb), opts...)
 }
 
-func (w *world) managerOf(t *testing.T, app *oauth.Client, opts ...grant.Option) *grant.Manager {
-	t.Helper()
+func (w *world) managerOf(tb testing.TB, app *oauth.Client, opts ...grant.Option) *grant.Manager {
+	tb.Helper()
 	m, err := grant.New(app, w.store, append([]grant.Option{grant.WithTransport(w.gh.Transport()), grant.WithStaleness(0)}, opts...)...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), time.Minute)
 		defer cancel()
 		_ = m.Close(ctx)
 	})
@@ -78,34 +78,34 @@ func (w *world) managerOf(t *testing.T, app *oauth.Client, opts ...grant.Option)
 }
 
 // authorize is the visitor's part of a sign-in: it ends with a code.
-func (w *world) authorize(t *testing.T, login string) (code string, verifier oauth.Secret) {
-	t.Helper()
+func (w *world) authorize(tb testing.TB, login string) (code string, verifier oauth.Secret) {
+	tb.Helper()
 	verifier = oauth.NewVerifier()
-	to, err := w.oauth(t).AuthorizeURL(oauth.Authorize{State: oauth.NewState(), Verifier: verifier, Scopes: []string{"user:email"}})
+	to, err := w.oauth(tb).AuthorizeURL(oauth.Authorize{State: oauth.NewState(), Verifier: verifier, Scopes: []string{"user:email"}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.gh.SignInAs(login)
 	hc := w.client()
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := hc.Get(to)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer resp.Body.Close()
 	back, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil || back.Query().Get("code") == "" {
-		t.Fatalf("the fake GitHub answered %s to authorize, and no code", resp.Status)
+		tb.Fatalf("the fake GitHub answered %s to authorize, and no code", resp.Status)
 	}
 	return back.Query().Get("code"), verifier
 }
 
-func (w *world) signIn(t *testing.T, m *grant.Manager, login string) grant.Session {
-	t.Helper()
-	code, verifier := w.authorize(t, login)
-	session, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: 30 * 24 * time.Hour})
+func (w *world) signIn(tb testing.TB, m *grant.Manager, login string) grant.Session {
+	tb.Helper()
+	code, verifier := w.authorize(tb, login)
+	session, _, err := m.SignIn(tb.Context(), code, verifier, grant.Login{Lifetime: 30 * 24 * time.Hour})
 	if err != nil {
-		t.Fatalf("SignIn = %v", err)
+		tb.Fatalf("SignIn = %v", err)
 	}
 	return session
 }

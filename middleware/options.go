@@ -1,12 +1,15 @@
 package middleware
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/oauth"
@@ -74,6 +77,42 @@ func WithStaleness(d time.Duration) Option {
 			return errors.New("middleware: WithStaleness: the time is less than zero")
 		}
 		o.grant = append(o.grant, grant.WithStaleness(d))
+		return nil
+	}
+}
+
+// WithObserver has f called for each sign-in, sign-out, refresh and every other turn of a user's grant. See
+// [grant.WithObserver] for what f may do; nil is an error.
+func WithObserver(f func(context.Context, grant.Event)) Option {
+	return func(o *options) error {
+		if f == nil {
+			return errors.New("middleware: WithObserver: the func is nil")
+		}
+		o.grant = append(o.grant, grant.WithObserver(f))
+		return nil
+	}
+}
+
+// WithTracerProvider sets where spans go, by default OpenTelemetry's global provider; nil is an error. See
+// [grant.WithTracerProvider].
+func WithTracerProvider(p trace.TracerProvider) Option {
+	return func(o *options) error {
+		if p == nil {
+			return errors.New("middleware: WithTracerProvider: the provider is nil")
+		}
+		o.grant = append(o.grant, grant.WithTracerProvider(p))
+		return nil
+	}
+}
+
+// WithMeterProvider sets where metrics go, by default OpenTelemetry's global provider; nil is an error. See
+// [grant.WithMeterProvider] for their names.
+func WithMeterProvider(p metric.MeterProvider) Option {
+	return func(o *options) error {
+		if p == nil {
+			return errors.New("middleware: WithMeterProvider: the provider is nil")
+		}
+		o.grant = append(o.grant, grant.WithMeterProvider(p))
 		return nil
 	}
 }

@@ -1,0 +1,85 @@
+package grant
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+const (
+	// brakeAfter is how many token requests in a row may go unanswered before the brake takes hold.
+	brakeAfter = 3
+
+	// brakeMost bounds how long it holds at a time.
+	brakeMost = 30 * time.Second
+)
+
+// brake keeps a process from the token endpoint while GitHub refuses the app or does not answer, for all its users
+// together: what a grant notes of a failure spares GitHub one user, and an app with thousands of them would go
+// through its 2,000 token requests an hour (GitHub docs, "Rate limits for OAuth apps") all the same. While
+// it holds, tokens that are good are served; then one request finds out whether things are mended. The zero
+// value is ready to use.
+type brake struct {
+	mu      sync.Mutex
+	failed  int       // Token requests in a row.
+	until   time.Time // Monotonic.
+	probing bool
+	code    oauth.Code
+	app     bool // GitHub refuses the app.
+}
+
+// note takes what came of a token request.
+func (b *brake) note(err error, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
+	if err == nil || errors.Is(err, oauth.ErrSignInAgain) { // GitHub is at work, and takes the app's credentials.
+		b.failed, b.until, b.app, b.code = 0, time.Time{}, false, ""
+		return
+	}
+	e, _ := errors.AsType[*oauth.Error](err)
+	b.failed++
+	b.app = errors.Is(err, oauth.ErrMisconfigured)
+	wait := backoff(b.failed, time.Second, brakeMost)
+	if e != nil {
+		b.code = e.Code
+		wait = max(wait, min(e.RetryAfter, maxBackoff))
+	}
+	limited := e != nil && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusForbidden)
+	if b.app || limited || b.failed >= brakeAfter {
+		b.until = now.Add(wait)
+	}
+}
+
+// hold reports for how long no token request may be made, as an error; or it returns nil, and the caller makes
+// one.
+func (b *brake) hold(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.until.IsZero() {
+		return nil
+	}
+	left := b.until.Sub(now)
+	if left <= 0 && !b.probing {
+		b.probing = true
+		return nil
+	}
+	return &BackoffError{Code: string(b.code), RetryAfter: max(left, time.Second), Misconfigured: b.app}
+}
+
+// holds says whether hold would report an error.
+func (b *brake) holds(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return now.Before(b.until)
+}
+
+// release takes back what hold allowed, where no token request came of it.
+func (b *brake) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
+}

@@ -1,0 +1,118 @@
+package grant_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghlogin/ghlogin/githubtest"
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+)
+
+// crowd signs n users in and lets their tokens run out.
+func (w *world) crowd(t *testing.T, m *grant.Manager, n int64) {
+	t.Helper()
+	for id := int64(1); id <= n; id++ {
+		login := fmt.Sprintf("user-%d", id)
+		w.gh.AddUser(githubtest.User{ID: id, Login: login})
+		w.signIn(t, m, login)
+	}
+	time.Sleep(tokenLife)
+}
+
+// coder/coder#10853, #14982, #15608: refreshes that failed were tried again and again, until GitHub answered 429 to
+// the whole app. What a grant notes spares GitHub that user alone; an app has thousands.
+func TestGitHubThatRefusesTheAppIsNotAskedForEveryUser(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault githubtest.Fault
+		class error
+		most  int // Token requests for 100 users at once.
+	}{
+		"wrong secret": {githubtest.Fault{Header: http.Header{"Content-Type": {"application/json"}}, Status: 200, Body: `{"error":"incorrect_client_credentials"}`}, oauth.ErrMisconfigured, 1},
+		"429":          {githubtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}}}, oauth.ErrTryLater, 1},
+		"502":          {githubtest.Fault{Status: http.StatusBadGateway}, oauth.ErrTryLater, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const users = 100
+				w := newWorld(t, gitHubApp)
+				m := w.manager(t)
+				w.crowd(t, m, users)
+				tt.fault.Match = isRefresh
+				remove := w.gh.Inject(tt.fault)
+				for id := int64(1); id <= users; id++ {
+					_, err := m.Token(t.Context(), id)
+					if !errors.Is(err, tt.class) {
+						t.Errorf("Token = %v, want %v", err, tt.class)
+					}
+					if e, ok := errors.AsType[*grant.BackoffError](err); ok && e.RetryAfter <= 0 {
+						t.Errorf("RetryAfter = %v", e.RetryAfter)
+					}
+				}
+				if n := w.gh.TokenRequests("refresh_token"); n > tt.most {
+					t.Errorf("%d token requests for %d users, want at most %d", n, users, tt.most)
+				}
+				for range 3600 { // An hour of every user coming back every second.
+					_, _ = m.Token(t.Context(), 7)
+					_, _ = m.Token(t.Context(), 8)
+					_, _ = m.Token(t.Context(), 9)
+					time.Sleep(time.Second)
+				}
+				if n := w.gh.TokenRequests("refresh_token"); n > 240 {
+					t.Errorf("%d token requests in an hour of a refusal, of the 2,000 that GitHub allows the app", n)
+				}
+				remove()
+				time.Sleep(10 * time.Minute)
+				for id := int64(1); id <= users; id++ {
+					if _, err := m.Token(t.Context(), id); err != nil {
+						t.Errorf("Token after it was mended = %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// One replica has a mistyped secret. What others refresh serves there all the same.
+func TestReplicaThatGitHubRefusesAdoptsWhatOthersRefreshed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		good, wrong := w.manager(t), w.managerOf(t, w.oauth(t, "mistyped"))
+		w.crowd(t, good, 2)
+		if _, err := wrong.Token(t.Context(), 1); !errors.Is(err, oauth.ErrMisconfigured) {
+			t.Fatalf("Token = %v", err)
+		}
+		if _, err := good.Token(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wrong.Token(t.Context(), 2); err != nil {
+			t.Errorf("Token = %v", err)
+		}
+	})
+}
+
+// While GitHub refuses the app, tokens that are good go on to serve, and nobody waits.
+func TestGoodTokensAreServedWhileGitHubRefusesTheApp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 1)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusTooManyRequests})
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife - time.Minute)
+		_, _ = m.Token(t.Context(), 1)
+		start := time.Now()
+		herd(t, 50, m)
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("callers with a good token waited %v", waited)
+		}
+	})
+}

@@ -1,0 +1,143 @@
+package grant
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ghlogin/ghlogin/store"
+)
+
+// storeTimeout bounds one call of the store.
+const storeTimeout = 5 * time.Second
+
+// lookupNow returns the grant as it stands in the store now, that is at some moment after the call; in an
+// outage, as it was when it was last seen.
+//
+// All who ask at once share one read. A read that was under way before tells nothing of what came since, so
+// it is waited for, and another one made.
+func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) {
+	if m.local {
+		r, _, err := m.get(ctx, userID)
+		return r, err
+	}
+	m.cache.misses.Add(1)
+	key := m.key(userID)
+	for since := m.order.Load(); ; {
+		flight := m.reads.DoChan(key, func() (any, error) {
+			// One caller's hang-up must not fail the others, nor pass for an outage.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+			defer cancel()
+			answer := sharedRead{order: m.order.Add(1)}
+			answer.record, _, answer.err = m.get(ctx, userID)
+			if _, away := errors.AsType[*StoreError](answer.err); away {
+				if kept, ok := m.cache.despiteOutage(userID); ok {
+					answer.record, answer.err = kept, nil
+				}
+			}
+			return answer, nil
+		})
+		select {
+		case res := <-flight:
+			answer, ok := res.Val.(sharedRead)
+			if ok && answer.order > since {
+				return answer.record, answer.err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("grant: waiting for the store: %w", ctx.Err())
+		}
+	}
+}
+
+type sharedRead struct {
+	order  uint64
+	record *record
+	err    error
+}
+
+// get returns the grant of a user as it is stored, with its version. No grant is an empty record with
+// version "".
+func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	order, asked := m.order.Add(1), time.Now()
+	e, err := m.store.Get(ctx, m.key(userID))
+	if errors.Is(err, store.ErrNotFound) {
+		r := &record{}
+		m.cache.put(userID, r, order, asked)
+		return r, "", nil
+	}
+	if err != nil {
+		return nil, "", &StoreError{Op: "get", Err: err}
+	}
+	r, err := decode(e.Value)
+	if err == nil {
+		m.cache.put(userID, r, order, asked)
+	}
+	return r, e.Version, err
+}
+
+// put writes r over version, and returns the version that it then has.
+func (m *Manager) put(ctx context.Context, userID int64, r *record, version string) (string, error) {
+	value, err := r.encode()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	version, err = m.store.Put(ctx, m.key(userID), store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
+	if err == nil {
+		m.cache.put(userID, r, m.order.Add(1), time.Now())
+		return version, nil
+	}
+	m.cache.doubt(userID)
+	if !errors.Is(err, store.ErrConflict) {
+		return "", &StoreError{Op: "put", Err: err}
+	}
+	return "", err
+}
+
+// errUnchanged ends an update that has nothing to write.
+var errUnchanged = errors.New("grant: nothing to change")
+
+// update reads a user's grant, has change work on a copy, and writes that back, again and again until no
+// other writer comes between. It returns the record as it was before and after. If change returns
+// errUnchanged nothing is written, and that is no error; any other ends the update.
+//
+// Whatever a refresh does not write goes through here, so every change to a grant says in one func what must
+// still be true of it.
+func (m *Manager) update(ctx context.Context, userID int64, change func(r *record) error) (before, after *record, err error) {
+	writeID := rand.Text() // The same over repetitions: any of them may be the one that counted.
+	for try := 0; ; try++ {
+		now, version, err := m.get(ctx, userID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if now.WriteID == writeID {
+			// A Put took effect and only its answer was lost: a conflict with ourselves.
+			return before, now, nil
+		}
+		before, after = now, now.clone()
+		switch err := change(after); {
+		case errors.Is(err, errUnchanged):
+			return before, before, nil
+		case err != nil:
+			return nil, nil, err
+		}
+		after.WriteID = writeID
+		_, err = m.put(ctx, userID, after, version)
+		if err == nil {
+			return before, after, nil
+		}
+		// A conflict means that somebody got on, so it can go on for as long as ctx does. An outage
+		// can't: callers have better things to do than to wait it out.
+		if !errors.Is(err, store.ErrConflict) && try >= 2 {
+			return nil, nil, err
+		}
+		if pause(ctx, backoff(try, 5*time.Millisecond, 500*time.Millisecond)) != nil {
+			return nil, nil, &StoreError{Op: "put", Err: err}
+		}
+	}
+}
