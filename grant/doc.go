@@ -16,16 +16,21 @@
 // # What a refresh is
 //
 // GitHub's refresh tokens are single use, and a refresh kills the old access token at once (GitHub
-// docs, "Refreshing user access tokens"). So in one process one refresh is under way per user, the
-// grant carries a lease while it is, the new pair is stored before anybody uses it, and a pair that
-// GitHub issued is never thrown away while it is the newest. The steps stand in refresh.go, in the
-// order in which they happen.
+// docs, "Refreshing user access tokens"). So one refresh is under way per user in the whole fleet, the
+// new pair is stored before anybody uses it, and a pair that GitHub issued is never thrown away while it
+// is the newest. The steps stand in protocol.go, in the order in which they happen; docs/fleet.md draws
+// them, and says what happens when a replica dies at any of them.
 //
 // # What a replica remembers
 //
 // Grants are kept for ten seconds ([WithStaleness]), so a steady request costs the store nothing; a
-// sign-out on another replica counts everywhere after that. While the store is away, what is known is
-// served on, for an hour at most.
+// sign-out on another replica counts everywhere after that, a sign-in at once. While the store is away,
+// what is known is served on, for an hour at most.
+//
+// # Seen from outside
+//
+// The log, OpenTelemetry metrics and spans, and observers hear of each [Event]: see [WithLogger],
+// [WithMeterProvider], [WithTracerProvider], [WithObserver].
 //
 // # Errors
 //
