@@ -31,17 +31,17 @@ func (m *Manager) Token(ctx context.Context, userID int64) (oauth.Token, error) 
 
 // current returns a record whose token can be used now.
 func (m *Manager) current(ctx context.Context, userID int64) (*record, error) {
-	// What is remembered is enough where it is good for long. Anything else may be older than a sign-in or a
-	// refresh on another replica.
-	if r, ok := m.cache.current(userID); ok {
+	r, ok := m.cache.current(userID)
+	if ok {
 		r, _ = m.withPair(userID, r, nil)
-		if todo, _ := m.judge(r); todo == serve {
-			return r, nil
-		}
+		todo, _ := m.judge(r)
+		ok = todo != refuse // What is remembered may be older than a sign-in on another replica.
 	}
-	r, err := m.storedNow(ctx, userID)
-	if err != nil {
-		return nil, err
+	if !ok {
+		var err error
+		if r, err = m.storedNow(ctx, userID); err != nil {
+			return nil, err
+		}
 	}
 	for try := 0; ; try++ {
 		todo, why := m.judge(r)
@@ -54,6 +54,7 @@ func (m *Manager) current(ctx context.Context, userID int64) (*record, error) {
 			return r, nil
 		}
 		// What comes back is judged too: it may be another writer's sign-out.
+		var err error
 		if r, err = m.refresh(ctx, userID, r.id()); err != nil {
 			return nil, err
 		}
