@@ -28,6 +28,7 @@ func TestPingSaysWhatToChange(t *testing.T) {
 	}{
 		"all is well":    {vault.Config{Mount: mount}, v.Policy(t, app), nil, ""},
 		"missing mount":  {vault.Config{Mount: "nowhere"}, v.RootToken, vault.ErrSetup, "vault secrets enable -path=nowhere kv-v2"},
+		"below a mount":  {vault.Config{Mount: mount + "/x"}, v.RootToken, vault.ErrSetup, "check the mount"},
 		"KV version 1":   {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{KVv1: true})}, v.RootToken, vault.ErrSetup, "KV version 1"},
 		"old versions":   {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{MaxVersions: 10, CASRequired: true})}, v.RootToken, vault.ErrSetup, "max_versions=1"},
 		"default config": {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{})}, v.RootToken, vault.ErrSetup, "max_versions=1"},
