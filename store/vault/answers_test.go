@@ -64,6 +64,7 @@ func TestAnswersThatAreNoVaultsAreOutages(t *testing.T) {
 		"deleted by hand":     {http.StatusNotFound, `{"data":{"data":null,"metadata":{"version":3}}}`, store.ErrNotFound},
 		"garbage":             {http.StatusOK, "<html>welcome</html>", vault.ErrSetup},
 		"KV version 1":        {http.StatusOK, `{"data":{"value":"secret"}}`, vault.ErrSetup},
+		"text for a secret":   {http.StatusOK, `{"data":{"data":"x","metadata":{"version":1}}}`, vault.ErrSetup},
 		"wrapped":             {http.StatusOK, `{"wrap_info":{"token":"hvs.x"},"data":null}`, vault.ErrSetup},
 	} {
 		s := open(t, vault.Config{Address: answering(t, c.status, c.body).URL}, vault.Token("hvs.test"))

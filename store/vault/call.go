@@ -13,14 +13,19 @@ import (
 )
 
 // call makes a call within the timeout, once more after a fresh log-in if Vault denied the token, and
-// classifies its error.
+// classifies its error. If the log-in fails, its error counts, for it says why the token is not replaced.
 func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	token := s.client.Token()
 	err := f(ctx)
-	if err != nil && s.keeper != nil && s.keeper.freshLogin(ctx, token, err) {
-		err = f(ctx)
+	if err != nil && s.keeper != nil {
+		again, loginErr := s.keeper.freshLogin(ctx, token, err)
+		if again {
+			err = f(ctx)
+		} else if loginErr != nil {
+			err = loginErr
+		}
 	}
 	if err == nil || errors.Is(err, store.ErrNotFound) {
 		return err

@@ -36,7 +36,6 @@ func TestPingSaysWhatToChange(t *testing.T) {
 		"no policy":      {vault.Config{Mount: mount}, v.Policy(t, ""), vault.ErrDenied, "app.hcl"},
 		"may not read":   {vault.Config{Mount: mount}, v.Policy(t, without(`, "read"`)), vault.ErrDenied, "app.hcl"},
 		"may not write":  {vault.Config{Mount: mount}, v.Policy(t, without(`"create", "update", `)), vault.ErrDenied, "app.hcl"},
-		"no such token":  {vault.Config{Mount: mount}, "hvs.nobody-made-this", vault.ErrDenied, "has expired or was revoked"},
 		"another prefix": {vault.Config{Mount: mount, Prefix: "others"}, v.Policy(t, app), vault.ErrDenied, "app.hcl"},
 		"CE namespace":   {vault.Config{Mount: mount, Namespace: "team"}, v.RootToken, vault.ErrSetup, "community edition"},
 	} {

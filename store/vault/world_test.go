@@ -80,6 +80,17 @@ func put(t *testing.T, s store.Store, key, value, version string) string {
 // limit bounds how long a test waits for what must come.
 const limit = 20 * time.Second
 
+// within fails the test if what is waited for does not come.
+func within[T any](t *testing.T, c <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(limit):
+		t.Fatalf("after %v: no %s", limit, what)
+	}
+	return v
+}
+
 // firstThen is a Login that gives a token at once, and later what next does.
 func firstThen(token string, next vault.Login) vault.Login {
 	opened := new(atomic.Bool)
