@@ -2,6 +2,7 @@ package sealed_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -56,5 +57,23 @@ func TestVaultHoldsNothingThatCanBeRead(t *testing.T) {
 	}
 	if text, _ := kv.Data["value"].(string); !strings.HasPrefix(text, `{"sealed":1,`) || strings.Contains(text, "secret") {
 		t.Errorf("an operator reads %q", text)
+	}
+}
+
+// A mistyped mount must not read as "all sealed anew": the old key would be taken out.
+func TestResealOfAMissingMountFails(t *testing.T) {
+	t.Parallel()
+	v := vaulttest.Start(t)
+	inner, err := vault.Open(t.Context(), vault.Config{Address: v.Address, Mount: "nowhere"}, vault.Token(v.RootToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = inner.Close(context.WithoutCancel(t.Context())) })
+	st, err := sealed.New(inner, []sealed.Key{newKey(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := st.Reseal(t.Context()); n != 0 || !errors.Is(err, vault.ErrSetup) {
+		t.Errorf("Reseal = %d, %v, want ErrSetup", n, err)
 	}
 }

@@ -39,28 +39,36 @@ func (s *Store) walk(ctx context.Context, folder string, yield func(string, erro
 	return true, nil
 }
 
+// list reads raw: vault/api's List takes every 404 for an empty folder, that of a missing mount too.
 func (s *Store) list(ctx context.Context, folder string) (names []string, err error) {
 	ctx, done := s.tel.begin(ctx, "list")
 	defer func() { done(err) }()
+	var answer struct {
+		Data struct {
+			Keys []string `json:"keys"`
+		} `json:"data"`
+	}
+	path := s.cfg.Mount + "/metadata/" + s.cfg.Prefix + "/" + folder
 	err = s.call(ctx, func(ctx context.Context) error {
-		answer, err := s.client.Logical().ListWithContext(ctx, s.cfg.Mount+"/metadata/"+s.cfg.Prefix+"/"+folder)
-		if err != nil || answer == nil { // Nil is an empty folder.
-			return err
-		}
-		all, _ := answer.Data["keys"].([]any)
-		for _, name := range all {
-			if name, ok := name.(string); ok {
-				names = append(names, name)
-			}
-		}
-		return nil
+		_, err := s.get(ctx, path, map[string][]string{"list": {"true"}}, &answer)
+		return err
 	})
-	return names, err
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil // An empty folder.
+	case err == nil && answer.Data.Keys == nil:
+		return nil, setupError("its answer is no list of keys: the mount is no KV version 2 engine, or answers are wrapped", nil)
+	}
+	return answer.Data.Keys, err
 }
+
+// sweepErrors is how many errors end a sweep: with Vault away each key would wait for a timeout of its own.
+const sweepErrors = 20
 
 // Sweep deletes the entries that expired more than a grace of an hour ago, tombstones as a rule, with
 // their metadata, and returns how many. It is for a job of its own, now and then, with the policy in
-// sweep.hcl: a server needs neither. Errors of single entries are joined, and the sweep goes on.
+// sweep.hcl: a server needs neither. Errors of single entries are joined, and the sweep goes on; after
+// twenty of them, or with ctx, it gives up.
 //
 // Vault can't delete on condition. A sign-in of the very user in the moment between the check and the
 // deletion is lost, and made again by the next request's redirect.
@@ -71,19 +79,38 @@ func (s *Store) Sweep(ctx context.Context) (n int, err error) {
 			problems = append(problems, err)
 			break
 		}
-		e, err := s.Get(ctx, key)
-		if err == nil && (e.Expires.IsZero() || time.Since(e.Expires) < time.Hour) {
+		over, err := s.over(ctx, key)
+		if err == nil && !over {
 			continue
 		}
-		// Not found: deleted by hand, so that only its metadata is left.
-		if err == nil || errors.Is(err, store.ErrNotFound) {
+		if err == nil {
 			err = s.Delete(ctx, key)
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("sweep %s: %w", key, err))
+			if len(problems) == sweepErrors || ctx.Err() != nil {
+				break
+			}
 			continue
 		}
 		n++
 	}
 	return n, errors.Join(problems...)
+}
+
+// over says whether key may go: it has long expired, or was deleted by hand, so that its metadata alone is left.
+func (s *Store) over(ctx context.Context, key string) (bool, error) {
+	e, err := s.Get(ctx, key)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err == nil && !e.Expires.IsZero() && time.Since(e.Expires) >= time.Hour, err
+	}
+	path, err := s.path("data", key)
+	if err != nil {
+		return false, err
+	}
+	now, err := s.read(ctx, path)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil // Gone by itself, or a standby that lags has not seen it yet.
+	}
+	return now.deleted, err
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -15,7 +17,12 @@ import (
 type Login func(ctx context.Context, c *api.Client) (*api.Secret, error)
 
 // Token logs in with a token that is there already. It is renewed as long as it can be; when it ends
-// nobody can get another, so it is for trying things out, or for a token without an end.
+// nobody can get another, so it is for trying things out, or for a token without an end. A log-in fails if
+// the token has expired, or if Vault can't say.
+//
+// How long a token lives that can't be renewed, Vault says if the token may look itself up, which the policy
+// in app.hcl leaves out and Vault's default policy allows. Otherwise it is used until Vault refuses it, and
+// the request that meets that logs in anew.
 func Token(token string) Login {
 	return func(ctx context.Context, c *api.Client) (*api.Secret, error) {
 		return useToken(ctx, c, token)
@@ -23,7 +30,7 @@ func Token(token string) Login {
 }
 
 // TokenFile logs in with a token that another process keeps fresh in a file: Vault Agent or Vault
-// Proxy. It is read anew at each log-in.
+// Proxy. It is read anew at each log-in. For the rest it is as [Token].
 func TokenFile(path string) Login {
 	return func(ctx context.Context, c *api.Client) (*api.Secret, error) {
 		token, err := readSecretFile(path)
@@ -40,11 +47,37 @@ func useToken(ctx context.Context, c *api.Client, token string) (*api.Secret, er
 	}
 	c.SetToken(token)
 	defer c.ClearToken()
-	// A token that can't be renewed, or may not renew itself, is used as it is.
-	if renewed, err := c.Auth().Token().RenewSelfWithContext(ctx, 0); err == nil && renewed != nil && renewed.Auth != nil {
+	renewed, err := c.Auth().Token().RenewSelfWithContext(ctx, 0)
+	switch {
+	case err == nil && (renewed == nil || renewed.Auth == nil || renewed.Auth.ClientToken == ""):
+		return nil, errors.New("the token's renewal was answered without a token: check the address")
+	case err == nil:
 		return renewed, nil
+	case !notRenewable(err):
+		return nil, err // An outage, or a dead token: taken for one that needs no renewal, it would never get any.
 	}
-	return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil
+	answer, err := c.Auth().Token().LookupSelfWithContext(ctx)
+	if refused, dead := denied(err); refused && !dead {
+		return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	left, err := answer.TokenTTL()
+	if err != nil || answer == nil || answer.Data == nil {
+		return nil, errors.New("what Vault says of the token can't be read: check the address")
+	}
+	if left <= 0 && answer.Data["expire_time"] != nil {
+		left = time.Second // The last one, which Vault rounds down to "no end".
+	}
+	return &api.Secret{Auth: &api.SecretAuth{ClientToken: token, LeaseDuration: int(left / time.Second)}}, nil
+}
+
+// notRenewable says whether Vault refused to renew a token that is good all the same: it is a root or batch
+// token, was made so, or its policy lacks renew-self.
+func notRenewable(err error) bool {
+	refused, dead := denied(err)
+	resp, ok := errors.AsType[*api.ResponseError](err)
+	return refused && !dead || ok && !resp.RawError && resp.StatusCode == http.StatusBadRequest && len(resp.Errors) > 0
 }
 
 // AppRole logs in with a role id and a secret id from a file, which is read anew at each log-in. The

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/ghlogin/ghlogin/store"
 )
@@ -19,7 +18,7 @@ func (s *Store) Ping(ctx context.Context) (err error) {
 	if err := s.checkNamespace(ctx); err != nil {
 		return err
 	}
-	if err := s.checkMount(ctx); err != nil {
+	if err := s.checkEngine(ctx); err != nil {
 		return err
 	}
 	path, err := s.path("data", "ping/0")
@@ -54,7 +53,7 @@ func (s *Store) checkNamespace(ctx context.Context) error {
 	return nil // Namespaces may forbid this call; what follows finds other troubles.
 }
 
-func (s *Store) checkMount(ctx context.Context) error {
+func (s *Store) checkEngine(ctx context.Context) error {
 	var answer struct {
 		Data struct {
 			MaxVersions *int `json:"max_versions"`
@@ -62,23 +61,17 @@ func (s *Store) checkMount(ctx context.Context) error {
 		} `json:"data"`
 	}
 	err := s.call(ctx, func(ctx context.Context) error {
-		resp, err := s.client.Logical().ReadRawWithDataWithContext(ctx, s.cfg.Mount+"/config", nil)
-		defer closeBody(resp)
-		if err != nil {
-			return err
-		}
-		return decode(resp, &answer)
+		_, err := s.get(ctx, s.cfg.Mount+"/config", nil, &answer)
+		return err
 	})
 	mount := s.cfg.Mount
 	e, isError := errors.AsType[*Error](err)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && answer.Data.MaxVersions == nil:
 		return setupError(fmt.Sprintf("the mount %s is KV version 1, which has no check-and-set: enable one with `vault secrets enable -path=%s kv-v2`", mount, mount), nil)
-	case isError && e.Status == http.StatusNotFound:
+	case isError && e.Status == http.StatusNotFound && e.advice == checkMount:
 		return setupError(fmt.Sprintf("there is no mount %s in this namespace: enable it with `vault secrets enable -path=%s kv-v2`", mount, mount), nil)
-	case isError && e.Status == http.StatusForbidden && strings.Contains(e.detail, "invalid token"):
-		return e // No policy would help.
-	case isError && e.Status == http.StatusForbidden:
+	case isError && e.advice == givePolicy: // And not for a token that is dead, or a log-in that was refused.
 		return &Error{Class: ErrDenied, Status: e.Status, advice: fmt.Sprintf(
 			"the token may not read %s/config: give it the policy in store/vault/app.hcl, and check mount and namespace", mount), detail: e.detail}
 	case err != nil:

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"regexp"
 	"strconv"
 	"time"
@@ -159,7 +159,9 @@ func (s *Store) Delete(ctx context.Context, key string) (err error) {
 		return err
 	}
 	return s.call(ctx, func(ctx context.Context) error {
-		_, err := s.client.Logical().DeleteWithContext(ctx, path)
+		// Raw: vault/api's Delete takes a 404 without a body for success.
+		resp, err := s.client.Logical().DeleteRawWithContext(ctx, path)
+		closeBody(resp)
 		return err
 	})
 }
@@ -185,16 +187,11 @@ func (s *Store) read(ctx context.Context, path string) (f found, err error) {
 		} `json:"data"`
 	}
 	err = s.call(ctx, func(ctx context.Context) error {
-		resp, err := s.client.Logical().ReadRawWithDataWithContext(ctx, path, nil)
-		defer closeBody(resp)
-		if err != nil {
-			// A deleted secret is a 404 too, but one that says which version it had.
-			if resp == nil || json.NewDecoder(resp.Body).Decode(&answer) != nil || answer.Data.Metadata.Version == 0 {
-				return err
-			}
-			return nil
+		status, err := s.get(ctx, path, nil, &answer)
+		if status == http.StatusNotFound && answer.Data.Data == nil && answer.Data.Metadata.Version != 0 {
+			return nil // A deleted secret is a 404 too, but one that says which version it had.
 		}
-		return decode(resp, &answer)
+		return err
 	})
 	switch {
 	case err != nil:
@@ -232,43 +229,6 @@ func (s *Store) write(ctx context.Context, path string, v secret, cas int64) (ve
 		err = setupError("the mount is no KV version 2 engine, or answers are wrapped", nil)
 	}
 	return version, err
-}
-
-// call makes a call within the timeout, once more after a fresh log-in if Vault denied the token, and
-// classifies its error.
-func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	token := s.client.Token()
-	err := f(ctx)
-	if err != nil && s.keeper != nil && s.keeper.freshLogin(ctx, token, err) {
-		err = f(ctx)
-	}
-	if err == nil {
-		return nil
-	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	return classify(err)
-}
-
-// maxAnswer bounds an answer of Vault's in bytes; a value is at most 1 MiB there.
-const maxAnswer = 4 << 20
-
-func decode(resp *api.Response, into any) error {
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
-		// Not wrapped: it could quote the value.
-		return setupError("its answer is no KV version 2's", nil)
-	}
-	return nil
-}
-
-func closeBody(resp *api.Response) {
-	if resp != nil && resp.Body != nil {
-		_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // So that the connection can be used again.
-		_ = resp.Body.Close()
-	}
 }
 
 func newSecret(e store.Entry) secret {

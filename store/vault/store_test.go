@@ -3,7 +3,6 @@ package vault_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -223,57 +222,14 @@ func TestForeignSecretIsAnErrorAndIsNotOverwritten(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNoVaultsAreOutages(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		status int
-		body   string
-		want   error
-	}{
-		"sealed":              {http.StatusServiceUnavailable, `{"errors":["Vault is sealed"]}`, vault.ErrUnavailable},
-		"standby that lags":   {http.StatusPreconditionFailed, `{"errors":[]}`, vault.ErrUnavailable},
-		"quota":               {http.StatusTooManyRequests, `{"errors":["rate limit quota exceeded"]}`, vault.ErrUnavailable},
-		"DR secondary":        {472, `{"errors":[]}`, vault.ErrUnavailable},
-		"performance standby": {473, `{"errors":[]}`, vault.ErrUnavailable},
-		"broken":              {http.StatusInternalServerError, `{"errors":["internal error"]}`, vault.ErrUnavailable},
-		"proxy":               {http.StatusBadGateway, "<html>bad gateway</html>", vault.ErrUnavailable},
-		"denied":              {http.StatusForbidden, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, vault.ErrDenied},
-		"no such mount":       {http.StatusNotFound, `{"errors":["no handler for route \"x\""]}`, vault.ErrSetup},
-		"another 400":         {http.StatusBadRequest, `{"errors":["check-and-set parameter required for this call"]}`, vault.ErrSetup},
-		"mismatch":            {http.StatusBadRequest, `{"errors":["check-and-set parameter did not match the current version"]}`, store.ErrConflict},
-		"nothing there":       {http.StatusNotFound, `{"errors":[]}`, store.ErrNotFound},
-		"garbage":             {http.StatusOK, "<html>welcome</html>", vault.ErrSetup},
-		"KV version 1":        {http.StatusOK, `{"data":{"value":"secret"}}`, vault.ErrSetup},
-		"wrapped":             {http.StatusOK, `{"wrap_info":{"token":"hvs.x"},"data":null}`, vault.ErrSetup},
-	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/renew-self") {
-				w.WriteHeader(http.StatusForbidden)
-				return
-			}
-			w.WriteHeader(c.status)
-			_, _ = io.WriteString(w, c.body)
-		}))
-		s := open(t, vault.Config{Address: server.URL}, vault.Token("hvs.test"))
-		if _, err := s.Get(t.Context(), key); !errors.Is(err, c.want) {
-			t.Errorf("%s: Get = %v, want %v", name, err, c.want)
-		}
-		server.Close()
-	}
-}
-
 func TestSilentVaultIsAnOutageWithinTheTimeout(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/renew-self") {
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
 		<-over
 	}))
 	t.Cleanup(func() { close(over); server.Close() })
-	s := open(t, vault.Config{Address: server.URL, Timeout: 50 * time.Millisecond}, vault.Token("hvs.test"))
+	s := open(t, vault.Config{Address: server.URL, Timeout: 50 * time.Millisecond}, firstThen("hvs.test", nil))
 	_, err := s.Get(t.Context(), key)
 	if !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("Get = %v, want ErrUnavailable", err)

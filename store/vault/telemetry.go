@@ -94,7 +94,11 @@ func (t telemetry) begin(ctx context.Context, op string) (context.Context, func(
 		t.duration.Record(ctx, time.Since(start).Seconds(), attrs)
 		span.SetAttributes(attribute.String("result", result))
 		if result != "ok" && result != "not_found" && result != "conflict" {
-			span.SetStatus(codes.Error, err.Error())
+			says := err.Error()
+			if e, ok := errors.AsType[*Error](err); ok {
+				says = e.summary()
+			}
+			span.SetStatus(codes.Error, says)
 		}
 		span.End()
 	}

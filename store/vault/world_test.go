@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/vault/api"
 
 	"github.com/ghlogin/ghlogin/internal/vaulttest"
 	"github.com/ghlogin/ghlogin/store"
@@ -72,6 +75,31 @@ func put(t *testing.T, s store.Store, key, value, version string) string {
 		t.Fatalf("Put = %v", err)
 	}
 	return version
+}
+
+// limit bounds how long a test waits for what must come.
+const limit = 20 * time.Second
+
+// within fails the test if what is waited for does not come.
+func within[T any](t *testing.T, c <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(limit):
+		t.Fatalf("after %v: no %s", limit, what)
+	}
+	return v
+}
+
+// firstThen is a Login that gives a token at once, and later what next does.
+func firstThen(token string, next vault.Login) vault.Login {
+	opened := new(atomic.Bool)
+	return func(ctx context.Context, c *api.Client) (*api.Secret, error) {
+		if opened.CompareAndSwap(false, true) {
+			return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil
+		}
+		return next(ctx, c)
+	}
 }
 
 const key = "github.com/583231"

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,8 +52,12 @@ type Program struct {
 	ended          chan struct{} // Closed when the program has ended.
 }
 
-// Start runs bin. Of this process's environment it sees everything but GITHUB_ variables, which env
-// may set as NAME=value. It is killed if it still runs at the end of the test.
+// ofTheShell begins the names of variables by which a developer's shell would lead a program astray: to an app
+// at the real GitHub, or into a Vault.
+var ofTheShell = []string{"GITHUB_", "GHLOGIN_", "VAULT_"}
+
+// Start runs bin. Of this process's environment it sees everything but GITHUB_, GHLOGIN_ and VAULT_ variables,
+// which env may set as NAME=value. It is killed if it still runs at the end of the test.
 func Start(t *testing.T, bin string, env []string, args ...string) *Program {
 	t.Helper()
 	p := &Program{
@@ -62,7 +67,7 @@ func Start(t *testing.T, bin string, env []string, args ...string) *Program {
 	p.stdout.grew, p.stderr.grew = make(chan struct{}, 1), make(chan struct{}, 1)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GITHUB_") {
+		if !slices.ContainsFunc(ofTheShell, func(prefix string) bool { return strings.HasPrefix(v, prefix) }) {
 			p.cmd.Env = append(p.cmd.Env, v)
 		}
 	}
