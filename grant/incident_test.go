@@ -119,8 +119,8 @@ func TestRefreshedTokenIsWhatTheNextProcessStartsWith(t *testing.T) {
 		for range 5 {
 			time.Sleep(tokenLife)
 			herd(t, 3, m)
-			if got := v.kinds(); got[len(got)-1] != grant.EventRefreshed {
-				t.Errorf("the last event is %v", got)
+			if got := v.kinds(); !slices.Contains(got, grant.EventRefreshed) {
+				t.Errorf("nobody was told of a refresh: %v", got)
 			}
 			if err := m.Close(t.Context()); err != nil {
 				t.Fatal(err)

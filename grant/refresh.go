@@ -59,6 +59,10 @@ func (m *Manager) refreshBehind(ctx context.Context, userID int64, seen id) <-ch
 
 // rotate carries out a rotation, and draws the conclusions.
 func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, error) {
+	// Whoever comes a moment too late for the last refresh has its result at hand.
+	if r, ok := m.cache.current(userID); ok && r.id() != seen && !r.lagsBehind(seen) {
+		return m.withPair(userID, r, nil)
+	}
 	// A pair that could not be stored yet comes before any newer one.
 	if waiting, ok := m.pairs.get(userID); ok {
 		if done := m.storeNow(ctx, userID, waiting); done.outcome == pending {
