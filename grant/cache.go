@@ -34,7 +34,7 @@ type cache struct {
 	size      int
 	shards    [cacheShards]cacheShard
 
-	hits, misses, outages atomic.Int64 // Look-ups, by what they met.
+	hits, misses, outages, failures atomic.Int64 // Look-ups, by what they met.
 }
 
 type cacheShard struct {
@@ -127,6 +127,13 @@ func (c *cache) doubt(userID int64) {
 	if e, ok := s.byUser[userID]; ok {
 		e.doubted, e.rest = true, time.Time{}
 		s.byUser[userID] = e
+	}
+}
+
+// failed counts a look-up for which neither the store nor the memory had an answer.
+func (c *cache) failed(err error) {
+	if err != nil {
+		c.failures.Add(1)
 	}
 }
 

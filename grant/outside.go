@@ -61,7 +61,8 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 //	ghlogin.token_requests    refreshes asked of GitHub, by GitHub's error code and HTTP status
 //	ghlogin.pairs.held        refreshed tokens that wait to be stored, now
 //	ghlogin.grants.kept       grants in memory, now
-//	ghlogin.lookups           look-ups of grants, by result: hit, miss (the store was read) and outage
+//	ghlogin.lookups           look-ups of grants, by result: hit, miss (the store is read), outage (served although it is
+//	                          away) and error (neither helped)
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return func(m *Manager) error {
 		if p == nil {
@@ -105,7 +106,7 @@ func (o *outside) open(m *Manager) error {
 	o.gauges, err = meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		to.ObserveInt64(held, m.pairs.count.Load())
 		to.ObserveInt64(kept, int64(m.cache.len()))
-		for result, n := range map[string]int64{"hit": m.cache.hits.Load(), "miss": m.cache.misses.Load(), "outage": m.cache.outages.Load()} {
+		for result, n := range map[string]int64{"hit": m.cache.hits.Load(), "miss": m.cache.misses.Load(), "outage": m.cache.outages.Load(), "error": m.cache.failures.Load()} {
 			to.ObserveInt64(lookups, n, metric.WithAttributes(attribute.String("result", result)))
 		}
 		return nil

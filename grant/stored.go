@@ -19,11 +19,12 @@ const storeTimeout = 5 * time.Second
 // All who ask at once share one read. A read that was under way before tells nothing of what came since, so
 // it is waited for, and another one made.
 func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) {
+	m.cache.misses.Add(1)
 	if m.local {
 		r, _, err := m.get(ctx, userID)
+		m.cache.failed(err)
 		return r, err
 	}
-	m.cache.misses.Add(1)
 	key := m.key(userID)
 	for since := m.order.Load(); ; {
 		flight := m.reads.DoChan(key, func() (any, error) {
@@ -43,6 +44,7 @@ func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) 
 		case res := <-flight:
 			answer, ok := res.Val.(sharedRead)
 			if ok && answer.order > since {
+				m.cache.failed(answer.err)
 				return answer.record, answer.err
 			}
 		case <-ctx.Done():

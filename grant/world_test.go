@@ -10,12 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/oauth"
 	"github.com/ghlogin/ghlogin/store"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
+
+// No refresh, revocation or wait outlives its manager.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	octocat  = int64(583231)
