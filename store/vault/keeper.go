@@ -40,9 +40,13 @@ type keeper struct {
 	retryAt  time.Time
 }
 
-func (k *keeper) start(secret *api.Secret) {
+func newKeeper(cfg Config, client *api.Client, login Login, log *slog.Logger) *keeper {
+	k := &keeper{cfg: cfg, client: client, login: login, log: log, replaced: make(chan struct{})}
 	k.background, k.cancel = context.WithCancel(context.Background())
-	k.replaced = make(chan struct{})
+	return k
+}
+
+func (k *keeper) start(secret *api.Secret) {
 	k.mu.Lock()
 	k.useLocked(secret)
 	k.mu.Unlock()

@@ -1,0 +1,102 @@
+// Package fxmodule wires sign-in with GitHub into an fx application.
+//
+//	fx.New(
+//		fxmodule.Module,                           // *middleware.Authenticator, *grant.Manager
+//		fxmodule.Memory,                           // or fxmodule.Vault: a store.Store
+//		fx.Provide(middleware.ConfigFromEnv),      // middleware.Config
+//		fx.Provide(newServer),                     // takes the Authenticator
+//		fx.Invoke(func(*http.Server) {}),
+//	).Run()
+//
+// The module provides types of this library alone, invokes nothing, and holds no logic: whatever it does can be done in
+// ten lines by hand. What it provides can be decorated and replaced by fx's own means, the store for example:
+//
+//	fx.Decorate(func(st store.Store) (store.Store, error) { return sealed.New(st, keys) })
+//
+// # Order
+//
+// fx stops what was made last first. A server that takes the Authenticator is therefore stopped before the refreshes that its
+// requests set off are waited for and stored, and those before the connection to Vault is closed. All of it ends within
+// fx's stop timeout, and what could not be stored by then is said in the error of the stop.
+package fxmodule
+
+import (
+	"log/slog"
+
+	"github.com/alexedwards/scs/v2"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/fx"
+
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/middleware"
+	"github.com/ghlogin/ghlogin/store"
+)
+
+// Module provides a [*middleware.Authenticator] and its [*grant.Manager]. It needs what [Params] names.
+var Module = fx.Module("ghlogin", fx.Provide(New))
+
+// Params is what [New] takes from the application.
+type Params struct {
+	fx.In
+
+	// Lifecycle ends refreshes when the application stops.
+	Lifecycle fx.Lifecycle
+
+	// Config says which app at GitHub, and where it is mounted: required. middleware.ConfigFromEnv makes one.
+	Config middleware.Config
+	// Store keeps the grants: required. [Memory] and [Vault] provide one.
+	Store store.Store
+
+	// Logger hears of sign-ins and refreshes; without one the library is silent.
+	Logger *slog.Logger `optional:"true"`
+	// Sessions is the app's own session manager; without one, sessions are kept in memory.
+	Sessions *scs.SessionManager `optional:"true"`
+	// Tracers takes spans, by default OpenTelemetry's global provider.
+	Tracers trace.TracerProvider `optional:"true"`
+	// Meters takes metrics, by default OpenTelemetry's global provider.
+	Meters metric.MeterProvider `optional:"true"`
+
+	// Options are further options, in no certain order: see [Option].
+	Options []middleware.Option `group:"ghlogin"`
+}
+
+// Result is what [New] provides.
+type Result struct {
+	fx.Out
+
+	// Authenticator signs visitors in.
+	Authenticator *middleware.Authenticator
+	// Manager keeps the grants behind it, for work on behalf of users who are away.
+	Manager *grant.Manager
+}
+
+// New makes an Authenticator. Refreshes under way are waited for, and their tokens stored, when the application stops.
+func New(p Params) (Result, error) {
+	opts := p.Options
+	if p.Logger != nil {
+		opts = append(opts, middleware.WithLogger(p.Logger))
+	}
+	if p.Sessions != nil {
+		opts = append(opts, middleware.WithSessionManager(p.Sessions))
+	}
+	if p.Tracers != nil {
+		opts = append(opts, middleware.WithTracerProvider(p.Tracers))
+	}
+	if p.Meters != nil {
+		opts = append(opts, middleware.WithMeterProvider(p.Meters))
+	}
+	auth, err := middleware.New(p.Config, p.Store, opts...)
+	if err != nil {
+		return Result{}, err
+	}
+	p.Lifecycle.Append(fx.StopHook(auth.Close))
+	return Result{Authenticator: auth, Manager: auth.Manager()}, nil
+}
+
+// Option adds an option to the [Module]'s Authenticator:
+//
+//	fxmodule.Option(middleware.WithErrorHandler(page))
+func Option(o middleware.Option) fx.Option {
+	return fx.Supply(fx.Annotate(o, fx.ResultTags(`group:"ghlogin"`)))
+}
