@@ -22,7 +22,7 @@ type Authenticator struct {
 	callback string // The path of the redirect URL.
 	app      *oauth.Client
 	grants   *grant.Manager
-	sessions *sessions
+	sessions sessions
 	attempts *attempts
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
@@ -66,18 +66,8 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if a.attempts, err = newAttempts(cfg, secure); err != nil {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
-	if o.sessions != nil {
-		if o.sessions.Store == nil || o.sessions.Codec == nil || o.sessions.Lifetime <= 0 {
-			return nil, errors.New("middleware: the session manager has no store, codec or lifetime: make it with scs.New()")
-		}
-		if cookie := o.sessions.Cookie; secure && !cookie.Secure || !cookie.HttpOnly {
-			return nil, errors.New("middleware: the session manager's cookie is open to eavesdroppers or scripts: set its Cookie.Secure and Cookie.HttpOnly to true")
-		}
-		a.sessions = &sessions{manager: o.sessions, key: sessionKey(cfg)}
-	} else {
-		a.sessions = ownSessions(cfg, secure)
-	}
-	return a, nil
+	a.sessions, err = o.makeSessions(cfg, secure)
+	return a, err
 }
 
 // Manager returns the grants behind a, for work on behalf of users who are away and for signing them
@@ -99,7 +89,7 @@ func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		a.warnOfMismatch(r)
-		r, _ = a.identify(r)
+		r, _ = a.identify(w, r)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -148,7 +138,7 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitFrom(r.Context())
 		if v == nil || (v.auth != nil && v.auth != a) {
-			r, v = a.identify(r) // Mounted without Middleware around it, or inside another Authenticator's.
+			r, v = a.identify(w, r) // Mounted without Middleware around it, or inside another Authenticator's.
 		}
 		w.Header().Add("Vary", "Cookie")
 		switch {
@@ -189,10 +179,10 @@ func (a *Authenticator) warnOfMismatch(r *http.Request) {
 
 // identify finds out who r is from, and puts it into its context. Where several Authenticators stand
 // around a handler, one at which nobody is signed in does not hide another's user.
-func (a *Authenticator) identify(r *http.Request) (*http.Request, *visit) {
+func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*http.Request, *visit) {
 	v := &visit{auth: a}
-	if a.mayHaveSession(r) {
-		a.lookUp(r, v)
+	if a.sessions.mayHave(r) {
+		a.lookUp(w, r, v)
 	}
 	if outer := visitFrom(r.Context()); outer != nil && outer.signedIn && !v.signedIn {
 		return r, v
@@ -200,26 +190,17 @@ func (a *Authenticator) identify(r *http.Request) (*http.Request, *visit) {
 	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v)), v
 }
 
-// mayHaveSession spares anonymous visitors the session store.
-func (a *Authenticator) mayHaveSession(r *http.Request) bool {
-	if !a.sessions.own {
-		return true
-	}
-	_, err := r.Cookie(a.sessions.manager.Cookie.Name)
-	return err == nil
-}
-
-func (a *Authenticator) lookUp(r *http.Request, v *visit) {
-	ctx, _, err := a.sessions.load(r)
+func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit) {
+	session, err := a.sessions.open(r)
 	if err != nil {
 		v.err = &sessionError{err}
 		return
 	}
-	session, ok := a.sessions.get(ctx)
+	login, ok := session.get()
 	if !ok {
 		return
 	}
-	user, needsLogin, err := a.grants.Lookup(r.Context(), session)
+	user, needsLogin, err := a.grants.Lookup(r.Context(), login)
 	switch {
 	case errors.Is(err, grant.ErrSignedOut):
 		return
@@ -228,5 +209,6 @@ func (a *Authenticator) lookUp(r *http.Request, v *visit) {
 		return
 	}
 	v.signedIn, v.needsLogin = true, needsLogin
+	session.renew(w)
 	v.identity = Identity{User: user, HTTPClient: a.grants.HTTPClient(user.ID), Host: a.cfg.Host}
 }

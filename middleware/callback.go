@@ -54,7 +54,7 @@ func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 
 	// 4. The code becomes a token, and the token a login in its user's grant.
 	session, _, err := a.grants.SignIn(r.Context(), q.Get("code"), oauth.NewSecret(t.Verifier), grant.Login{
-		Lifetime: a.sessions.manager.Lifetime,
+		Lifetime: a.sessions.lifetime(),
 		Browser:  a.attempts.browser(r, t.Browser),
 	})
 	if err != nil {
@@ -74,30 +74,27 @@ func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 // startSession has the browser's session name a login. If another user was signed in here, that
 // ends. If the same user is, for example in the next of ten tabs, the session stays as it is, since
 // requests of the other tabs are under way with it.
-func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, session grant.Session) error {
-	ctx, loaded, err := a.sessions.load(r)
+func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, login grant.Session) error {
+	session, err := a.sessions.open(r)
 	if err != nil {
 		return &sessionError{err}
 	}
-	earlier, had := a.sessions.get(ctx)
-	if had && earlier.UserID == session.UserID && a.isSignedIn(r.Context(), earlier) {
-		a.warnIfLeft(r.Context(), a.grants.Discard(r.Context(), session))
+	earlier, had := session.get()
+	if had && earlier.UserID == login.UserID && a.isSignedIn(r.Context(), earlier) {
+		a.warnIfLeft(r.Context(), a.grants.Discard(r.Context(), login))
 		return nil
 	}
-	if err := a.sessions.put(ctx, session); err != nil {
+	if err := session.put(w, login); err != nil {
 		return &sessionError{err}
 	}
-	if err := a.sessions.save(ctx, w, loaded); err != nil {
-		return &sessionError{err}
-	}
-	if had && earlier.UserID != session.UserID {
+	if had && earlier.UserID != login.UserID {
 		a.warnIfLeft(r.Context(), a.grants.SignOut(r.Context(), earlier))
 	}
 	return nil
 }
 
-func (a *Authenticator) isSignedIn(ctx context.Context, session grant.Session) bool {
-	_, _, err := a.grants.Lookup(ctx, session)
+func (a *Authenticator) isSignedIn(ctx context.Context, login grant.Session) bool {
+	_, _, err := a.grants.Lookup(ctx, login)
 	return !errors.Is(err, grant.ErrSignedOut) // A store that does not answer signs nobody out.
 }
 

@@ -174,12 +174,17 @@ func (c Config) Validate() error {
 	if d.SessionLifetime < time.Minute {
 		problem("SessionLifetime is %v: write a minute or more, or 0 for %v", d.SessionLifetime, DefaultSessionLifetime)
 	}
-	for i, key := range c.CookieKeys {
+	return errors.Join(append(problems, validateKeys("CookieKeys", c.CookieKeys)...)...)
+}
+
+// validateKeys checks keys that seal cookies.
+func validateKeys(name string, keys []oauth.Secret) (problems []error) {
+	for i, key := range keys {
 		if len(key.Reveal()) < 32 {
-			problem("CookieKeys[%d] is shorter than 32 bytes: make one with `openssl rand -base64 32`", i)
+			problems = append(problems, fmt.Errorf("%s[%d] is shorter than 32 bytes: make one with `openssl rand -base64 32`", name, i))
 		}
 	}
-	return errors.Join(problems...)
+	return problems
 }
 
 // withDefaults returns c with its paths and times filled in. The redirect URL may be malformed.

@@ -21,7 +21,7 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 	detached, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), routeTimeout)
 	defer cancel()
 	r = r.WithContext(detached)
-	ctx, loaded, err := a.sessions.load(r)
+	session, err := a.sessions.open(r)
 	if err != nil {
 		a.Fail(w, r, &sessionError{err})
 		return
@@ -29,15 +29,12 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 
 	// The grant first: it is what makes the sign-out final on every replica. If it can't be written
 	// the browser is signed out all the same, and the visitor is told that this was all.
-	session, ok := a.sessions.get(ctx)
+	login, ok := session.get()
 	var grantErr error
 	if ok {
-		grantErr = a.grants.SignOut(r.Context(), session)
+		grantErr = a.grants.SignOut(r.Context(), login)
 	}
-	err = a.sessions.remove(ctx)
-	if err == nil {
-		err = a.sessions.save(ctx, w, loaded)
-	}
+	err = session.remove(w)
 	switch {
 	case grantErr != nil:
 		a.log.LogAttrs(r.Context(), slog.LevelError, "a sign-out did not reach the store", slog.Any("error", grantErr))

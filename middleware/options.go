@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -21,6 +22,8 @@ type Option func(*options) error
 type options struct {
 	log      *slog.Logger
 	sessions *scs.SessionManager
+	cookies  bool
+	keys     []oauth.Secret // Of the cookies.
 	pages    map[Kind]ErrorHandler
 	oauth    []oauth.Option
 	grant    []grant.Option
@@ -52,6 +55,43 @@ func WithSessionManager(m *scs.SessionManager) Option {
 		o.sessions = m
 		return nil
 	}
+}
+
+// WithCookieSessions keeps sign-ins in a sealed cookie of the browser's, and nothing on the server, so that a fleet needs no
+// session store: the cookie names a login, and whether that stands the grant says. The first key
+// seals and every key opens; without keys, [Config.CookieKeys] are used. A key can be taken out a day after a new one was
+// put before it: the cookie of whoever was there meanwhile has been sealed anew. A key is 32 bytes or more of
+// randomness; less is an error.
+func WithCookieSessions(keys ...oauth.Secret) Option {
+	return func(o *options) error {
+		if err := errors.Join(validateKeys("WithCookieSessions: key", keys)...); err != nil {
+			return fmt.Errorf("middleware: %w", err)
+		}
+		o.cookies, o.keys = true, keys
+		return nil
+	}
+}
+
+// makeSessions makes what keeps sign-ins between requests.
+func (o *options) makeSessions(cfg Config, secure bool) (sessions, error) {
+	switch {
+	case o.cookies && o.sessions != nil:
+		return nil, errors.New("middleware: WithCookieSessions and WithSessionManager are both set: take one of them out")
+	case o.cookies:
+		keys := o.keys
+		if len(keys) == 0 {
+			keys = cfg.CookieKeys
+		}
+		return newCookieSessions(cfg, keys, secure)
+	case o.sessions == nil:
+		return ownSessions(cfg, secure), nil
+	case o.sessions.Store == nil || o.sessions.Codec == nil || o.sessions.Lifetime <= 0:
+		return nil, errors.New("middleware: the session manager has no store, codec or lifetime: make it with scs.New()")
+	}
+	if cookie := o.sessions.Cookie; secure && !cookie.Secure || !cookie.HttpOnly {
+		return nil, errors.New("middleware: the session manager's cookie is open to eavesdroppers or scripts: set its Cookie.Secure and Cookie.HttpOnly to true")
+	}
+	return &scsSessions{manager: o.sessions, key: sessionKey(cfg)}, nil
 }
 
 // WithHTTPClient sets the client for all requests to GitHub: for a proxy, a CA of one's own, or a
