@@ -87,6 +87,22 @@ func (m *Manager) cross(ctx context.Context, userID int64, r *record) (*record, 
 	}
 }
 
+// MissingScopes returns those of the wanted scopes that the user's token does not cover, as it was granted at their last
+// sign-in. Errors are [*SignInError], where there is no token, and [*StoreError].
+func (m *Manager) MissingScopes(ctx context.Context, userID int64, wanted ...string) ([]string, error) {
+	if r, ok := m.cache.current(userID); ok && r.ClientID == m.app.ClientID() && len(oauth.MissingScopes(r.Token.Scopes, wanted)) == 0 {
+		return nil, nil
+	}
+	r, err := m.storedNow(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	if r.Lineage == "" || r.ClientID != m.app.ClientID() {
+		return nil, &SignInError{ReasonNone}
+	}
+	return oauth.MissingScopes(r.Token.Scopes, wanted), nil
+}
+
 // storedNow is what is stored now, with a pair that waits to be stored laid over it.
 func (m *Manager) storedNow(ctx context.Context, userID int64) (*record, error) {
 	r, err := m.lookupNow(ctx, userID)

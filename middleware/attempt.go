@@ -34,6 +34,9 @@ type attempt struct {
 	Expires      int64  `json:"x"` // Unix time in milliseconds.
 	Browser      string `json:"b"` // Of its own, or of the oldest attempt that the browser carried.
 	Installation string `json:"i,omitempty"`
+
+	// Scopes are asked for beyond those of every sign-in: see RequireScopes.
+	Scopes []string `json:"c,omitempty"`
 }
 
 // attempts keeps attempts in cookies.

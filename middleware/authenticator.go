@@ -26,6 +26,7 @@ type Authenticator struct {
 	attempts *attempts
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
+	steps    steps
 	warned   sync.Once // See warnOfMismatch.
 }
 

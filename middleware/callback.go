@@ -68,6 +68,9 @@ func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 		a.failLogin(w, r, t, err)
 		return
 	}
+	if a.stepUpFailed(w, r, t, session) {
+		return
+	}
 	redirect(w, withInstallation(t.ReturnTo, t.Installation), http.StatusSeeOther)
 }
 

@@ -13,15 +13,19 @@ import (
 // login begins a sign-in: it seals what the callback will need into a cookie of this attempt, and
 // sends the visitor to GitHub. Nothing is stored on the server.
 //
-// It takes return_to, a local path; prompt=select_account, to change accounts; and login, a name to
-// suggest.
+// It takes return_to, a local path; prompt=select_account, to change accounts; login, a name to
+// suggest; and scope, of those that some handler requires.
 func (a *Authenticator) login(w http.ResponseWriter, r *http.Request) {
 	if to := a.sameMachine(r); to != "" {
 		redirect(w, to, http.StatusFound)
 		return
 	}
 	q := r.URL.Query()
-	a.begin(w, r, attempt{ReturnTo: a.returnPath(q.Get("return_to"))}, q)
+	scopes := a.steps.among(q.Get("scope"))
+	if len(scopes) > 0 {
+		r, _ = a.identify(w, r)
+	}
+	a.begin(w, r, attempt{ReturnTo: a.returnPath(q.Get("return_to")), Scopes: scopes}, q)
 }
 
 func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, t attempt, q url.Values) {
@@ -33,7 +37,7 @@ func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, t attempt,
 	authorize := oauth.Authorize{
 		State:          t.State,
 		Verifier:       verifier,
-		Scopes:         a.cfg.Scopes,
+		Scopes:         a.scopesOf(r, t),
 		OfflineAccess:  a.cfg.OfflineAccess,
 		DisallowSignup: a.cfg.DisallowSignup,
 		Login:          bounded(q.Get("login"), 100),

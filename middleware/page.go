@@ -53,6 +53,10 @@ var texts = map[Kind]text{
 		http.StatusForbidden, "Verify your e-mail address at GitHub",
 		"GitHub signs people in to other sites only once the primary e-mail address of their account is verified. Verify it in your GitHub settings under Emails, then sign in again.", true, "Sign in again",
 	},
+	KindScopes: {
+		http.StatusForbidden, "This page needs more access",
+		"It works with parts of your GitHub account that you have not opened to this site. You are signed in, and the rest of the site works as before. Continue to see at GitHub what it asks for.", true, "Continue to GitHub",
+	},
 	KindCrossOrigin: {
 		http.StatusForbidden, "Nothing was changed",
 		"Another site asked to sign you out here, and we ignored it. To sign out, use this site's own button.", false, "",
@@ -93,7 +97,7 @@ func (a *Authenticator) writePage(w http.ResponseWriter, r *http.Request, p *Pro
 		Style: template.CSS(pageStyle), //nolint:gosec // It is our own file.
 	}
 	if t.retry {
-		data.LoginURL = a.LoginURL(p.ReturnTo)
+		data.LoginURL = a.wayOn(p)
 	}
 	var page bytes.Buffer
 	if err := pageTemplate.Execute(&page, data); err != nil {

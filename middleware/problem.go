@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ const (
 	KindAttempt     Kind = "attempt-invalid"    // 400: the sign-in was tampered with, used before, too old, or begun elsewhere.
 	KindDenied      Kind = "access-denied"      // 403: the visitor chose Cancel at GitHub.
 	KindEmail       Kind = "email-unverified"   // 403: GitHub wants the account's e-mail address verified first.
+	KindScopes      Kind = "scope-missing"      // 403: the user has not granted a scope that the page needs.
 	KindCrossOrigin Kind = "cross-origin"       // 403: another site asked for the sign-out.
 	KindMethod      Kind = "method-not-allowed" // 405: not a method of this route.
 	KindSuspended   Kind = "app-suspended"      // 503: GitHub suspended the app.
@@ -36,6 +38,9 @@ const (
 type Problem struct {
 	Kind     Kind   // Kind says what went wrong.
 	ReturnTo string // Where a new sign-in should end; "" is the default.
+
+	// MissingScopes are what the user has not granted, for KindScopes.
+	MissingScopes []string
 
 	// Err is the cause, for logs. It holds no secret, but it is not for visitors. It may be nil.
 	Err error
@@ -155,16 +160,27 @@ func (a *Authenticator) writeJSON(w http.ResponseWriter, p *Problem) {
 		Kind     Kind   `json:"kind"`
 		Reason   string `json:"reason,omitempty"`
 		LoginURL string `json:"login_url,omitempty"`
+
+		MissingScopes []string `json:"missing_scopes,omitempty"`
 	}{
-		Type: problemTypes + string(p.Kind), Title: p.Title(), Status: p.Status(), Detail: p.Detail(), Kind: p.Kind,
+		Type: problemTypes + string(p.Kind), Title: p.Title(), Status: p.Status(), Detail: p.Detail(), Kind: p.Kind, MissingScopes: p.MissingScopes,
 	}
 	if e, ok := errors.AsType[*grant.SignInError](p.Err); ok {
 		body.Reason = string(e.Reason)
 	}
 	if texts[p.Kind].retry {
-		body.LoginURL = a.LoginURL(p.ReturnTo)
+		body.LoginURL = a.wayOn(p)
 	}
 	_ = json.NewEncoder(w).Encode(body) // The visitor is gone if this fails.
+}
+
+// wayOn is the link to the sign-in that would mend p.
+func (a *Authenticator) wayOn(p *Problem) string {
+	to := a.LoginURL(p.ReturnTo)
+	if len(p.MissingScopes) > 0 {
+		to = withQuery(to, url.Values{"scope": {strings.Join(p.MissingScopes, " ")}})
+	}
+	return to
 }
 
 // isNavigation tells a browser that goes to a page from a script that fetches data: only the former
