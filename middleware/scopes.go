@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -111,9 +112,7 @@ func withQuery(address string, more url.Values) string {
 		return address
 	}
 	q := u.Query()
-	for name, values := range more {
-		q[name] = values
-	}
+	maps.Copy(q, more)
 	u.RawQuery = q.Encode()
 	return u.String()
 }
