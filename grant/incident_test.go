@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
 )
 
 // coder/coder#17069, #24228: the loser of a refresh got bad_refresh_token and threw the winner's token away. Here the
@@ -166,5 +168,24 @@ func TestReplicasWhoseClocksAreHoursApartServeEverybody(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A mistyped secret should show at the roll-out, and not at the first user.
+func TestCheckAppTellsAWrongSecretFromAnOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gitHubApp)
+	if err := w.manager(t).CheckApp(t.Context()); err != nil {
+		t.Errorf("CheckApp = %v", err)
+	}
+	if err := w.managerOf(t, w.oauth(t, "mistyped", w.app.Secrets[0])).CheckApp(t.Context()); err != nil {
+		t.Errorf("CheckApp with a good second secret = %v", err)
+	}
+	if err := w.managerOf(t, w.oauth(t, "mistyped")).CheckApp(t.Context()); !errors.Is(err, oauth.ErrMisconfigured) {
+		t.Errorf("CheckApp with a wrong secret = %v, want ErrMisconfigured", err)
+	}
+	w.gh.Inject(githubtest.Fault{Status: http.StatusBadGateway})
+	if err := w.manager(t).CheckApp(t.Context()); !errors.Is(err, oauth.ErrTryLater) || errors.Is(err, oauth.ErrMisconfigured) {
+		t.Errorf("CheckApp with GitHub away = %v, want ErrTryLater", err)
 	}
 }

@@ -174,6 +174,9 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 // Host returns the GitHub host whose grants m keeps.
 func (m *Manager) Host() oauth.Host { return m.app.Host() }
 
+// CheckApp asks GitHub whether it takes the app's credentials; see [oauth.Client.CheckApp].
+func (m *Manager) CheckApp(ctx context.Context) error { return m.app.CheckApp(ctx) }
+
 // Close waits for refreshes, their writes and revocations that are under way, until ctx ends. It
 // then stops them and returns an error that says how many refreshed tokens could not be stored: the
 // users they belong to must sign in again.
