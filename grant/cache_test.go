@@ -239,6 +239,57 @@ func TestWriteThatFailedDoesNotForgetWhatIsRemembered(t *testing.T) {
 	})
 }
 
+// The answer to a write comes late; what another replica signed out meanwhile must not count later for that.
+func TestWriteWhoseAnswerIsLateDoesNotStretchTheStaleness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, a, "octocat")
+		w.store.set(nil, func(put func() error) error {
+			w.store.set(nil, nil)
+			err := put()
+			time.Sleep(time.Second)
+			if err := a.SignOut(t.Context(), session); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(3 * time.Second)
+			return err
+		})
+		w.signIn(t, b, "octocat")
+		time.Sleep(7 * time.Second)
+		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup 10s after the sign-out = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
+// This replica has seen the sign-out already when the answer to its own older write comes.
+func TestLateAnswerOfAWriteDoesNotBringBackWhatWasSeenSignedOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, a, "octocat")
+		w.store.set(nil, func(put func() error) error {
+			w.store.set(nil, nil)
+			err := put()
+			if err := a.SignOut(t.Context(), session); err != nil {
+				t.Error(err)
+			}
+			// It asks the store for a login that it does not know, and so learns of the sign-out.
+			if _, _, err := b.Lookup(t.Context(), grant.Session{UserID: octocat, LoginID: "never was"}); !errors.Is(err, grant.ErrSignedOut) {
+				t.Errorf("Lookup during the write = %v, want ErrSignedOut", err)
+			}
+			return err
+		})
+		w.signIn(t, b, "octocat")
+		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup after it = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
 // Everybody asks again at the moment at which what is remembered gets too old.
 func TestHerdAtTheEndOfTheStalenessReadsNoMoreThanTwice(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error
 	e, err := m.store.Get(ctx, m.key(userID))
 	if errors.Is(err, store.ErrNotFound) {
 		r := &record{}
-		m.cache.put(userID, r, order, asked)
+		m.cache.put(userID, remembered{record: r, at: asked, order: order})
 		return r, "", nil
 	}
 	if err != nil {
@@ -74,7 +74,7 @@ func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error
 	}
 	r, err := decode(e.Value)
 	if err == nil {
-		m.cache.put(userID, r, order, asked)
+		m.cache.put(userID, remembered{record: r, version: e.Version, at: asked, order: order})
 	}
 	return r, e.Version, err
 }
@@ -87,12 +87,14 @@ func (m *Manager) put(ctx context.Context, userID int64, r *record, version stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	version, err = m.store.Put(ctx, m.key(userID), store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
+	began, asked := m.order.Add(1), time.Now()
+	next, err := m.store.Put(ctx, m.key(userID), store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
+	ended := m.order.Add(1) // A read that began before may have been answered before.
 	if err == nil {
-		m.cache.put(userID, r, m.order.Add(1), time.Now())
-		return version, nil
+		m.cache.putWritten(userID, remembered{record: r, version: next, at: asked, order: ended}, version, began)
+		return next, nil
 	}
-	m.cache.doubt(userID)
+	m.cache.doubt(userID, ended)
 	if !errors.Is(err, store.ErrConflict) {
 		return "", &StoreError{Op: "put", Err: err}
 	}
