@@ -94,6 +94,19 @@ func (c *cache) despiteOutage(userID int64) (*record, bool) {
 	return e.record, true
 }
 
+// asking has others go on with what is kept while a store that did not answer a moment ago is asked again. Only
+// a moment: they would miss a sign-out on another replica if it had come back since.
+func (c *cache) asking(userID int64) {
+	s := c.shard(userID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byUser[userID]
+	if now := time.Now(); ok && !e.rest.IsZero() && now.Sub(e.rest) < outageRest {
+		e.rest = now.Add(storeTimeout)
+		s.byUser[userID] = e
+	}
+}
+
 // put keeps what a read found, unless something newer is kept: an answer that was long on its way, or one of a replica
 // that lags behind, must not bring back what was signed out or refreshed meanwhile.
 func (c *cache) put(userID int64, next remembered) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,6 +288,39 @@ func TestLateAnswerOfAWriteDoesNotBringBackWhatWasSeenSignedOut(t *testing.T) {
 		w.signIn(t, b, "octocat")
 		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
 			t.Errorf("Lookup after it = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
+// While one request finds out that the store still hangs, the user's others go on with what is known.
+func TestStoreThatGoesOnHangingIsWaitedForByOneRequestAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		w.store.set(func() error { time.Sleep(3 * time.Second); return errOut }, nil)
+		time.Sleep(10 * time.Second)
+		if _, _, err := m.Lookup(t.Context(), session); err != nil { // It meets the outage.
+			t.Fatal(err)
+		}
+		var slow atomic.Int64
+		var wg sync.WaitGroup
+		for range 200 { // 20 seconds of requests.
+			time.Sleep(100 * time.Millisecond)
+			wg.Go(func() {
+				start := time.Now()
+				if _, _, err := m.Lookup(t.Context(), session); err != nil {
+					t.Error(err)
+				}
+				if time.Since(start) > 0 {
+					slow.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := slow.Load(); n > 5 {
+			t.Errorf("%d of 200 requests waited for the store, want one in five seconds", n)
 		}
 	})
 }

@@ -30,6 +30,7 @@ func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) 
 			// One caller's hang-up must not fail the others, nor pass for an outage.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 			defer cancel()
+			m.cache.asking(userID)
 			answer := sharedRead{order: m.order.Add(1)}
 			answer.record, _, answer.err = m.get(ctx, userID)
 			if _, away := errors.AsType[*StoreError](answer.err); away {
