@@ -184,6 +184,17 @@ func (k *keeper) freshLogin(ctx context.Context, token string, cause error) (aga
 	return false, err
 }
 
+// again takes what came of a call that was made again with the token of a fresh log-in. If Vault knows that one no more
+// either, requests leave log-ins alone for a while: each would bring the next token that is refused.
+func (k *keeper) again(err error) {
+	if _, dead := denied(err); dead {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.failLocked(&Error{Class: ErrDenied, Status: http.StatusForbidden,
+			advice: "the token has expired or was revoked, right after the log-in that gave it; check that one Vault alone answers at the address"})
+	}
+}
+
 // afterRefusal returns the log-in to wait for; if there is none, the error of the last one.
 func (k *keeper) afterRefusal(token string, dead bool) (*attempt, error) {
 	k.mu.Lock()

@@ -90,6 +90,24 @@ func TestLogInThatGivesTheRefusedTokenIsNotRepeatedByEachRequest(t *testing.T) {
 	}
 }
 
+// Two Vaults behind one address, or a standby that lags: each log-in gives another token, which is then unknown.
+func TestLogInsWhoseTokensAreAllRefusedAreNotMadeByEachRequest(t *testing.T) {
+	t.Parallel()
+	server, _ := refusing(t, "hvs.good")
+	logins := new(atomic.Int64)
+	s := open(t, vault.Config{Address: server.URL}, func(context.Context, *api.Client) (*api.Secret, error) {
+		return &api.Secret{Auth: &api.SecretAuth{ClientToken: fmt.Sprint("hvs.dead-", logins.Add(1))}}, nil
+	})
+	for range 200 {
+		if _, err := s.Get(t.Context(), key); !errors.Is(err, vault.ErrDenied) || !strings.Contains(err.Error(), "expired or was revoked") {
+			t.Fatalf("Get = %v, want ErrDenied", err)
+		}
+	}
+	if n := logins.Load(); n > 20 {
+		t.Errorf("%d log-ins for 200 requests", n)
+	}
+}
+
 func TestNobodyWaitsForAnotherRequestsLogInLongerThanTheyMay(t *testing.T) {
 	t.Parallel()
 	server, refused := refusing(t, "hvs.good")
