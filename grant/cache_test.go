@@ -127,6 +127,26 @@ func TestStoreThatHangsIsNotWaitedForByEveryRequest(t *testing.T) {
 	})
 }
 
+// The app gives its requests less time than the store takes to say nothing.
+func TestDeadlineThatEndsBeforeTheStoreAnswersIsAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(time.Second))
+		session := w.signIn(t, a, "octocat")
+		w.store.set(func() error { time.Sleep(3 * time.Second); return errOut }, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := b.Lookup(ctx, session); !errors.Is(err, oauth.ErrTryLater) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Lookup = %v, want ErrTryLater with the deadline", err)
+		}
+		if _, err := b.Token(ctx, octocat); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("Token = %v, want ErrTryLater", err)
+		}
+		time.Sleep(5 * time.Second)
+	})
+}
+
 // Who aborts requests on purpose must not keep a session alive that was signed out elsewhere.
 func TestCallersWhoHangUpDoNotKeepASignedOutUserSignedIn(t *testing.T) {
 	t.Parallel()

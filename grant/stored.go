@@ -47,6 +47,9 @@ func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) 
 				return answer.record, answer.err
 			}
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) { // The app's patience ended before the store's time did.
+				return nil, &StoreError{Op: "get", Err: ctx.Err()}
+			}
 			return nil, fmt.Errorf("grant: waiting for the store: %w", ctx.Err())
 		}
 	}
