@@ -190,8 +190,8 @@ func (k *keeper) again(err error) {
 	if _, dead := denied(err); dead {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.failLocked(&Error{Class: ErrDenied, Status: http.StatusForbidden,
-			advice: "the token has expired or was revoked, right after the log-in that gave it; check that one Vault alone answers at the address"})
+		const advice = "the token has expired or was revoked, right after the log-in that gave it; check that one Vault alone answers at the address"
+		k.failLocked(&Error{Class: ErrDenied, Status: http.StatusForbidden, advice: advice})
 	}
 }
 
