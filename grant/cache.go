@@ -44,8 +44,9 @@ type cacheShard struct {
 
 type remembered struct {
 	record  *record
-	at      time.Time // When it was asked for, or written.
-	order   uint64    // Of its read or write among all: see [Manager.order].
+	version string    // In the store.
+	at      time.Time // Since when it may be out of date: its read or write began then.
+	order   uint64    // Of its read's begin or its write's end among all: see [Manager.order].
 	doubted bool      // Something was tried since, of which nobody knows whether it counted.
 	rest    time.Time // Until then an outage is not asked about again.
 }
@@ -93,19 +94,53 @@ func (c *cache) despiteOutage(userID int64) (*record, bool) {
 	return e.record, true
 }
 
-// put keeps r, unless something newer is kept: an answer that was long on its way, or one of a replica that
-// lags behind, must not bring back what was signed out or refreshed meanwhile.
-func (c *cache) put(userID int64, r *record, order uint64, at time.Time) {
+// asking has others go on with what is kept while a store that did not answer a moment ago is asked again. Only
+// a moment: they would miss a sign-out on another replica if it had come back since.
+func (c *cache) asking(userID int64) {
+	s := c.shard(userID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byUser[userID]
+	if now := time.Now(); ok && !e.rest.IsZero() && now.Sub(e.rest) < outageRest {
+		e.rest = now.Add(storeTimeout)
+		s.byUser[userID] = e
+	}
+}
+
+// put keeps what a read found, unless something newer is kept: an answer that was long on its way, or one of a replica
+// that lags behind, must not bring back what was signed out or refreshed meanwhile.
+func (c *cache) put(userID int64, next remembered) {
 	if c.staleness == 0 {
 		return
 	}
 	s := c.shard(userID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.byUser[userID]
-	if ok && (e.order > order || r.lagsBehind(e.record.id())) {
+	if e, ok := s.byUser[userID]; ok && (e.order > next.order || next.record.lagsBehind(e.record.id())) {
 		return
 	}
+	c.keepLocked(s, userID, next)
+}
+
+// putWritten keeps what was written over the version over, unless another writer built on it before the answer came:
+// that shows where something was read since the write began that is neither what it found nor what it left.
+func (c *cache) putWritten(userID int64, next remembered, over string, began uint64) {
+	if c.staleness == 0 {
+		return
+	}
+	s := c.shard(userID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.byUser[userID]; ok && e.order > began && e.version != over && e.version != next.version {
+		e.doubted, e.order = true, next.order // A store that lags behind may have answered with something older, too.
+		s.byUser[userID] = e
+		return
+	}
+	c.keepLocked(s, userID, next)
+}
+
+func (c *cache) keepLocked(s *cacheShard, userID int64, next remembered) {
+	_, ok := s.byUser[userID]
 	if s.byUser == nil {
 		s.byUser = make(map[int64]remembered)
 	}
@@ -115,17 +150,17 @@ func (c *cache) put(userID int64, r *record, order uint64, at time.Time) {
 			break
 		}
 	}
-	s.byUser[userID] = remembered{record: r, at: at, order: order}
+	s.byUser[userID] = next
 }
 
-// doubt has the next look-up ask the store: a write was tried that may have counted. What is kept goes on to serve
-// in an outage.
-func (c *cache) doubt(userID int64) {
+// doubt has the next look-up ask the store: a write was tried that may have counted, and reads from before its end
+// tell nothing of it. What is kept goes on to serve in an outage.
+func (c *cache) doubt(userID int64, order uint64) {
 	s := c.shard(userID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e, ok := s.byUser[userID]; ok {
-		e.doubted, e.rest = true, time.Time{}
+		e.doubted, e.rest, e.order = true, time.Time{}, order
 		s.byUser[userID] = e
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,6 +127,26 @@ func TestStoreThatHangsIsNotWaitedForByEveryRequest(t *testing.T) {
 	})
 }
 
+// The app gives its requests less time than the store takes to say nothing.
+func TestDeadlineThatEndsBeforeTheStoreAnswersIsAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(time.Second))
+		session := w.signIn(t, a, "octocat")
+		w.store.set(func() error { time.Sleep(3 * time.Second); return errOut }, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := b.Lookup(ctx, session); !errors.Is(err, oauth.ErrTryLater) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Lookup = %v, want ErrTryLater with the deadline", err)
+		}
+		if _, err := b.Token(ctx, octocat); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("Token = %v, want ErrTryLater", err)
+		}
+		time.Sleep(5 * time.Second)
+	})
+}
+
 // Who aborts requests on purpose must not keep a session alive that was signed out elsewhere.
 func TestCallersWhoHangUpDoNotKeepASignedOutUserSignedIn(t *testing.T) {
 	t.Parallel()
@@ -235,6 +257,90 @@ func TestWriteThatFailedDoesNotForgetWhatIsRemembered(t *testing.T) {
 				t.Errorf("Lookup = %v", err)
 			}
 			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+// The answer to a write comes late; what another replica signed out meanwhile must not count later for that.
+func TestWriteWhoseAnswerIsLateDoesNotStretchTheStaleness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, a, "octocat")
+		w.store.set(nil, func(put func() error) error {
+			w.store.set(nil, nil)
+			err := put()
+			time.Sleep(time.Second)
+			if err := a.SignOut(t.Context(), session); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(3 * time.Second)
+			return err
+		})
+		w.signIn(t, b, "octocat")
+		time.Sleep(7 * time.Second)
+		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup 10s after the sign-out = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
+// This replica has seen the sign-out already when the answer to its own older write comes.
+func TestLateAnswerOfAWriteDoesNotBringBackWhatWasSeenSignedOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, a, "octocat")
+		w.store.set(nil, func(put func() error) error {
+			w.store.set(nil, nil)
+			err := put()
+			if err := a.SignOut(t.Context(), session); err != nil {
+				t.Error(err)
+			}
+			// It asks the store for a login that it does not know, and so learns of the sign-out.
+			if _, _, err := b.Lookup(t.Context(), grant.Session{UserID: octocat, LoginID: "never was"}); !errors.Is(err, grant.ErrSignedOut) {
+				t.Errorf("Lookup during the write = %v, want ErrSignedOut", err)
+			}
+			return err
+		})
+		w.signIn(t, b, "octocat")
+		if _, _, err := b.Lookup(t.Context(), session); !errors.Is(err, grant.ErrSignedOut) {
+			t.Errorf("Lookup after it = %v, want ErrSignedOut", err)
+		}
+	})
+}
+
+// While one request finds out that the store still hangs, the user's others go on with what is known.
+func TestStoreThatGoesOnHangingIsWaitedForByOneRequestAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t, grant.WithStaleness(10*time.Second))
+		session := w.signIn(t, m, "octocat")
+		w.store.set(func() error { time.Sleep(3 * time.Second); return errOut }, nil)
+		time.Sleep(10 * time.Second)
+		if _, _, err := m.Lookup(t.Context(), session); err != nil { // It meets the outage.
+			t.Fatal(err)
+		}
+		var slow atomic.Int64
+		var wg sync.WaitGroup
+		for range 200 { // 20 seconds of requests.
+			time.Sleep(100 * time.Millisecond)
+			wg.Go(func() {
+				start := time.Now()
+				if _, _, err := m.Lookup(t.Context(), session); err != nil {
+					t.Error(err)
+				}
+				if time.Since(start) > 0 {
+					slow.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := slow.Load(); n > 5 {
+			t.Errorf("%d of 200 requests waited for the store, want one in five seconds", n)
 		}
 	})
 }

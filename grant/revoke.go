@@ -13,8 +13,8 @@ const (
 	// revokeTimeout bounds a revocation at GitHub with its repetitions. Nobody waits for it.
 	revokeTimeout = time.Minute
 
-	// outageTimeout is how long a store may be away before a sign-in of which nobody knows whether it
-	// was stored is left as it is.
+	// outageTimeout is how long a store may be away before a sign-in or sign-out of which nobody knows whether
+	// it was stored is left as it is.
 	outageTimeout = 6 * time.Hour
 
 	// revokeGrace is how long a token lives on that a new sign-in replaced: requests of the user's
@@ -49,6 +49,28 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 // revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same,
 // and then the user's other browsers live on this token.
 func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.Token) {
+	m.onceStoreAnswers(ctx, s.UserID, func(ctx context.Context, r *record, err error) {
+		if err == nil {
+			if _, stored := r.Logins[s.LoginID]; stored {
+				return
+			}
+		}
+		m.revoke(ctx, tok, 0, "it could not be stored")
+	})
+}
+
+// revokeIfForgotten deals with a sign-out whose write failed: it may have taken effect all the same, and then nobody
+// else knows the token any more.
+func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, lineage string, tok oauth.Token) {
+	m.onceStoreAnswers(ctx, userID, func(ctx context.Context, r *record, err error) {
+		if err == nil && r.Lineage != lineage {
+			m.revoke(ctx, tok, 0, "the user signed out")
+		}
+	})
+}
+
+// onceStoreAnswers calls f behind the caller's back with what the store has to say, however long that takes.
+func (m *Manager) onceStoreAnswers(ctx context.Context, userID int64, f func(context.Context, *record, error)) {
 	ctx, done, ok := m.work.detach(ctx, outageTimeout)
 	if !ok {
 		return
@@ -56,20 +78,14 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.T
 	go func() {
 		defer done()
 		for try := 0; ctx.Err() == nil; try++ {
-			r, _, err := m.get(ctx, s.UserID)
-			if _, away := errors.AsType[*StoreError](err); away {
-				if !m.work.linger(backoff(try, time.Second, 30*time.Second)) {
-					return
-				}
-				continue
+			r, _, err := m.get(ctx, userID)
+			if _, away := errors.AsType[*StoreError](err); !away {
+				f(ctx, r, err)
+				return
 			}
-			if err == nil {
-				if _, stored := r.Logins[s.LoginID]; stored {
-					return
-				}
+			if !m.work.linger(backoff(try, time.Second, 30*time.Second)) {
+				return
 			}
-			m.revoke(ctx, tok, 0, "it could not be stored")
-			return
 		}
 	}()
 }

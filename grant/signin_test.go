@@ -444,3 +444,46 @@ func TestAnotherAppsGrantCountsAsNone(t *testing.T) {
 		t.Errorf("the other app's login came along: %v", err)
 	}
 }
+
+// The last sign-out's write counted, its answer was lost, and the store stayed away for longer than the visitor waited.
+// To everybody after that the grant is forgotten already, so nobody else would revoke the token.
+func TestSignOutWhoseAnswerWasLostLeavesNoTokenBehind(t *testing.T) {
+	t.Parallel()
+	for name, counted := range map[string]bool{"the write counted": true, "the write did not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, gitHubApp)
+				m := w.manager(t)
+				session := w.signIn(t, m, "octocat")
+				w.store.set(nil, func(put func() error) error {
+					w.store.set(func() error { return errOut }, func(func() error) error { return errOut })
+					if counted {
+						_ = put()
+					}
+					return errOut
+				})
+				if err := m.SignOut(t.Context(), session); !errors.Is(err, oauth.ErrTryLater) {
+					t.Fatalf("SignOut = %v, want ErrTryLater", err)
+				}
+				time.Sleep(10 * time.Minute)
+				w.store.set(nil, nil)
+				time.Sleep(5 * time.Minute)
+				want := 1
+				if counted {
+					want = 0
+				}
+				if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != want {
+					t.Errorf("%d tokens are alive, want %d", n, want)
+				}
+				if err := m.SignOut(t.Context(), session); err != nil {
+					t.Errorf("the next SignOut = %v", err)
+				}
+				time.Sleep(time.Minute)
+				if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 0 {
+					t.Errorf("%d tokens are alive after the next sign-out", n)
+				}
+			})
+		})
+	}
+}

@@ -47,17 +47,22 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	ctx, finish := m.outside.startSpan(ctx, "ghlogin.sign_out")
 	defer func() { finish(err) }()
 	now := m.clock()
+	var forgotten *record // By a write that was tried.
 	before, after, err := m.update(ctx, userID, func(r *record) error {
 		if r.Lineage == "" || r.ClientID != m.app.ClientID() || !remove(r) {
 			return errUnchanged
 		}
 		r.dropEndedLogins(now)
 		if len(r.Logins) == 0 && !keepToken {
+			forgotten = r.clone()
 			r.forget(now)
 		}
 		return nil
 	})
 	if err != nil {
+		if forgotten != nil {
+			m.revokeIfForgotten(ctx, userID, forgotten.Lineage, forgotten.Token.oauth())
+		}
 		return err
 	}
 	m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID})

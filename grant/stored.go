@@ -31,6 +31,7 @@ func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) 
 			// One caller's hang-up must not fail the others, nor pass for an outage.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 			defer cancel()
+			m.cache.asking(userID)
 			answer := sharedRead{order: m.order.Add(1)}
 			answer.record, _, answer.err = m.get(ctx, userID)
 			if _, away := errors.AsType[*StoreError](answer.err); away {
@@ -48,6 +49,9 @@ func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) 
 				return answer.record, answer.err
 			}
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) { // The app's patience ended before the store's time did.
+				return nil, &StoreError{Op: "get", Err: ctx.Err()}
+			}
 			return nil, fmt.Errorf("grant: waiting for the store: %w", ctx.Err())
 		}
 	}
@@ -68,7 +72,7 @@ func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error
 	e, err := m.store.Get(ctx, m.key(userID))
 	if errors.Is(err, store.ErrNotFound) {
 		r := &record{}
-		m.cache.put(userID, r, order, asked)
+		m.cache.put(userID, remembered{record: r, at: asked, order: order})
 		return r, "", nil
 	}
 	if err != nil {
@@ -76,7 +80,7 @@ func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error
 	}
 	r, err := decode(e.Value)
 	if err == nil {
-		m.cache.put(userID, r, order, asked)
+		m.cache.put(userID, remembered{record: r, version: e.Version, at: asked, order: order})
 	}
 	return r, e.Version, err
 }
@@ -89,12 +93,14 @@ func (m *Manager) put(ctx context.Context, userID int64, r *record, version stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	version, err = m.store.Put(ctx, m.key(userID), store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
+	began, asked := m.order.Add(1), time.Now()
+	next, err := m.store.Put(ctx, m.key(userID), store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
+	ended := m.order.Add(1) // A read that began before may have been answered before.
 	if err == nil {
-		m.cache.put(userID, r, m.order.Add(1), time.Now())
-		return version, nil
+		m.cache.putWritten(userID, remembered{record: r, version: next, at: asked, order: ended}, version, began)
+		return next, nil
 	}
-	m.cache.doubt(userID)
+	m.cache.doubt(userID, ended)
 	if !errors.Is(err, store.ErrConflict) {
 		return "", &StoreError{Op: "put", Err: err}
 	}

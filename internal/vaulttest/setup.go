@@ -15,6 +15,9 @@ type MountOptions struct {
 	KVv1        bool
 	MaxVersions int
 	CASRequired bool
+
+	// DeleteVersionAfter is how long a version lives; empty is for ever.
+	DeleteVersionAfter string
 }
 
 // Mount makes a KV version 2 engine as the store needs it, for one test, and returns its path.
@@ -39,6 +42,9 @@ func (s *Server) MountWith(tb testing.TB, o MountOptions) string {
 	}
 	// A new engine answers 400 for a moment, while it upgrades itself.
 	config := map[string]any{"max_versions": o.MaxVersions, "cas_required": o.CASRequired}
+	if o.DeleteVersionAfter != "" {
+		config["delete_version_after"] = o.DeleteVersionAfter
+	}
 	retry(tb, "configure the mount", func() error {
 		_, err := root.Logical().WriteWithContext(ctx, path+"/config", config)
 		return err

@@ -18,6 +18,10 @@ const (
 	// resealTries is how often a value is looked at while others keep writing it.
 	resealTries = 5
 
+	// resealFaults is how many errors of the store below in a row end the walk: with it away each key would wait
+	// for a timeout of its own.
+	resealFaults = 20
+
 	// resealErrors is how many errors Reseal keeps. With a wrong key every value fails, and a message
 	// of a million lines helps nobody.
 	resealErrors = 20
@@ -30,6 +34,7 @@ func (s *sealing) Reseal(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("sealed: Reseal walks the keys, and %T is no store.Lister: %w", s.inner, errors.ErrUnsupported)
 	}
 	var failed failures
+	faults := 0 // In a row.
 	for key, err := range lister.Keys(ctx) {
 		if ctx.Err() != nil {
 			break
@@ -45,11 +50,22 @@ func (s *sealing) Reseal(ctx context.Context) (n int, err error) {
 		if err != nil && ctx.Err() == nil {
 			failed.add(err)
 		}
+		if !isFault(err) {
+			faults = 0
+		} else if faults++; faults == resealFaults {
+			return n, errors.Join(failed.join(), errors.New("sealed: the store below fails again and again; run Reseal again when it is well"))
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return n, errors.Join(failed.join(), fmt.Errorf("sealed: Reseal was cut off; run it again: %w", err))
 	}
 	return n, failed.join()
+}
+
+// isFault says whether err is of the store below, and not of a value.
+func isFault(err error) bool {
+	_, value := errors.AsType[*OpenError](err)
+	return err != nil && !value && !errors.Is(err, store.ErrConflict)
 }
 
 // resealOne reports whether it sealed the value under key anew.

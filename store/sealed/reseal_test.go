@@ -281,6 +281,26 @@ func TestResealCountsErrorsBeyondTheFirstTwenty(t *testing.T) {
 	}
 }
 
+// The backend goes away after the walk has begun: each of a million keys would wait for a timeout of its own.
+func TestResealGivesUpOnAStoreThatIsAway(t *testing.T) {
+	t.Parallel()
+	inner, old, young := &hooked{Store: memory.New()}, newKey(t), newKey(t)
+	for i := range 200 {
+		put(t, seal(t, inner, old), fmt.Sprintf("h/%d", i), "v")
+	}
+	asked := 0
+	inner.get = func(context.Context, string) error {
+		if asked++; asked > 10 {
+			return errDown
+		}
+		return nil
+	}
+	n, err := seal(t, inner, young, old).Reseal(t.Context())
+	if n != 10 || !errors.Is(err, errDown) || asked > 50 || !strings.Contains(err.Error(), "run Reseal again") {
+		t.Errorf("Reseal = %d after %d questions, want 10 and that it gives up: %v", n, asked, err)
+	}
+}
+
 func TestResealReportsAWalkThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	if n, err := seal(t, downStore{memory.New()}, newKey(t)).Reseal(t.Context()); n != 0 || !errors.Is(err, errDown) {

@@ -25,7 +25,7 @@ type Store interface {
 	// may run beside readers, writers and other Reseals: it writes by check-and-set, so it never
 	// undoes a write, and looks again where somebody else wrote first. What fails is left as it is and
 	// reported, and the walk goes on; of many errors the first 20 are kept and the others counted. It
-	// ends when ctx does.
+	// ends when ctx does, and gives up after 20 errors of the store below in a row.
 	//
 	// No error means that each value that stood there before the walk and still does opens under the
 	// first key. A replica whose first key is another one may seal more values with that meanwhile.

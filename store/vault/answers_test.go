@@ -65,6 +65,7 @@ func TestAnswersThatAreNoVaultsAreOutages(t *testing.T) {
 		"garbage":             {http.StatusOK, "<html>welcome</html>", vault.ErrSetup},
 		"KV version 1":        {http.StatusOK, `{"data":{"value":"secret"}}`, vault.ErrSetup},
 		"text for a secret":   {http.StatusOK, `{"data":{"data":"x","metadata":{"version":1}}}`, vault.ErrSetup},
+		"of a newer version":  {http.StatusOK, `{"data":{"data":{"value":"x","encoding":"zstd","write_id":"w"},"metadata":{"version":1}}}`, vault.ErrSetup},
 		"wrapped":             {http.StatusOK, `{"wrap_info":{"token":"hvs.x"},"data":null}`, vault.ErrSetup},
 	} {
 		s := open(t, vault.Config{Address: answering(t, c.status, c.body).URL}, vault.Token("hvs.test"))

@@ -23,6 +23,7 @@ func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 		again, loginErr := s.keeper.freshLogin(ctx, token, err)
 		if again {
 			err = f(ctx)
+			s.keeper.again(err)
 		} else if loginErr != nil {
 			err = loginErr
 		}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -26,7 +27,7 @@ const (
 )
 
 // Config says which Vault, and where in it. Nothing is read from the environment, except by
-// [ConfigFromEnv].
+// [ConfigFromEnv], and HTTPS_PROXY and its like as by all of net/http.
 type Config struct {
 	// Address is Vault's, for example "https://vault.example.com:8200". For [Open] alone.
 	Address string
@@ -139,7 +140,8 @@ func (c Config) newClient() (*api.Client, error) {
 		transport = &http.Transport{}
 	}
 	transport = transport.Clone()
-	transport.MaxIdleConnsPerHost = 64 // All calls go to one host.
+	transport.MaxIdleConnsPerHost = 64                                    // All calls go to one host.
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12} // Whatever the program does about other certificates.
 	cfg := &api.Config{
 		Address: c.Address,
 		HttpClient: &http.Client{

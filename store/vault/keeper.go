@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// freshEnough is the age below which a token that Vault denies something, but knows, is not replaced.
+	// freshEnough is the age below which a token that Vault denies something, but knows, is not replaced. Where a fresh
+	// log-in does not help it grows to freshMost: each leaves a token in Vault.
 	freshEnough = 5 * time.Second
+	freshMost   = time.Minute
 
 	// loginPause is how long requests get a failed log-in's error before one of them makes another.
 	loginPause = time.Second
@@ -38,6 +40,7 @@ type keeper struct {
 	attempt  *attempt      // Nil if no log-in is under way.
 	failure  error         // Of the last log-in.
 	retryAt  time.Time
+	useless  int // Fresh log-ins in a row after which Vault denied the same again.
 }
 
 func newKeeper(cfg Config, client *api.Client, login Login, log *slog.Logger) *keeper {
@@ -188,6 +191,23 @@ func (k *keeper) freshLogin(ctx context.Context, token string, cause error) (aga
 	return false, err
 }
 
+// again takes what came of a call that was made again with the token of a fresh log-in. If that is refused, too, log-ins
+// get rarer; if Vault does not even know it, there are none for a while: each would bring the next such token.
+func (k *keeper) again(err error) {
+	refused, dead := denied(err)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case dead:
+		const advice = "the token has expired or was revoked, right after the log-in that gave it; check that one Vault alone answers at the address"
+		k.failLocked(&Error{Class: ErrDenied, Status: http.StatusForbidden, advice: advice})
+	case refused:
+		k.useless++
+	case err == nil:
+		k.useless = 0
+	}
+}
+
 // afterRefusal returns the log-in to wait for; if there is none, the error of the last one.
 func (k *keeper) afterRefusal(token string, dead bool) (*attempt, error) {
 	k.mu.Lock()
@@ -195,7 +215,7 @@ func (k *keeper) afterRefusal(token string, dead bool) (*attempt, error) {
 	switch {
 	case k.client.Token() != token: // Another request was first.
 		return nil, nil
-	case !dead && time.Since(k.since) < freshEnough: // A policy that is too small is no matter of log-ins.
+	case !dead && time.Since(k.since) < min(freshEnough<<min(k.useless, 10), freshMost): // A policy that is too small is no matter of log-ins.
 		return nil, nil
 	case k.attempt == nil && time.Now().Before(k.retryAt):
 		return nil, k.failure

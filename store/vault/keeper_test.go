@@ -90,6 +90,56 @@ func TestLogInThatGivesTheRefusedTokenIsNotRepeatedByEachRequest(t *testing.T) {
 	}
 }
 
+// Two Vaults behind one address, or a standby that lags: each log-in gives another token, which is then unknown.
+func TestLogInsWhoseTokensAreAllRefusedAreNotMadeByEachRequest(t *testing.T) {
+	t.Parallel()
+	server, _ := refusing(t, "hvs.good")
+	logins := new(atomic.Int64)
+	s := open(t, vault.Config{Address: server.URL}, func(context.Context, *api.Client) (*api.Secret, error) {
+		return &api.Secret{Auth: &api.SecretAuth{ClientToken: fmt.Sprint("hvs.dead-", logins.Add(1))}}, nil
+	})
+	for range 200 {
+		if _, err := s.Get(t.Context(), key); !errors.Is(err, vault.ErrDenied) || !strings.Contains(err.Error(), "expired or was revoked") {
+			t.Fatalf("Get = %v, want ErrDenied", err)
+		}
+	}
+	if n := logins.Load(); n > 20 {
+		t.Errorf("%d log-ins for 200 requests", n)
+	}
+}
+
+// A role without a policy that it needs: each fresh log-in leaves one more token in Vault, and helps nobody.
+func TestLogInsThatDoNotHelpGetRarer(t *testing.T) {
+	t.Parallel()
+	logins, mended := new(atomic.Int64), new(atomic.Bool)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !mended.Load() {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":{"data":{"value":"v","write_id":"w"},"metadata":{"version":1}}}`)
+	}))
+	t.Cleanup(server.Close)
+	s := open(t, vault.Config{Address: server.URL}, func(context.Context, *api.Client) (*api.Secret, error) {
+		return &api.Secret{Auth: &api.SecretAuth{ClientToken: fmt.Sprint("hvs.", logins.Add(1))}}, nil
+	})
+	for range 100 { // As if six seconds passed between them.
+		vault.Age(s, 6*time.Second)
+		if _, err := s.Get(t.Context(), key); !errors.Is(err, vault.ErrDenied) {
+			t.Fatalf("Get = %v, want ErrDenied", err)
+		}
+	}
+	if n := logins.Load(); n > 15 {
+		t.Errorf("%d log-ins in ten minutes, want one a minute and some at first", n)
+	}
+	vault.Age(s, time.Minute)
+	mended.Store(true)
+	if _, err := s.Get(t.Context(), key); err != nil {
+		t.Errorf("Get = %v", err)
+	}
+}
+
 func TestNobodyWaitsForAnotherRequestsLogInLongerThanTheyMay(t *testing.T) {
 	t.Parallel()
 	server, refused := refusing(t, "hvs.good")

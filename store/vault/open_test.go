@@ -2,10 +2,14 @@ package vault_test
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -46,14 +50,87 @@ func TestSecretIDIsReadAfreshAtEachLogIn(t *testing.T) {
 	mount := v.Mount(t)
 	roleID, secretID := v.AppRole(t, policies(t, mount, "app.hcl"), time.Hour, time.Hour)
 	file := secretFile(t, "not yet")
-	if _, err := vault.Open(t.Context(), vault.Config{Address: v.Address, Mount: mount}, vault.AppRole(roleID, file)); !errors.Is(err, vault.ErrDenied) || strings.Contains(err.Error(), "not yet") {
+	login := vault.AppRole(roleID, file)
+	if _, err := vault.Open(t.Context(), vault.Config{Address: v.Address, Mount: mount}, login); !errors.Is(err, vault.ErrDenied) || strings.Contains(err.Error(), "not yet") {
 		t.Fatalf("Open with a wrong secret id = %v, want ErrDenied that does not show it", err)
 	}
 	if err := os.WriteFile(file, []byte(secretID), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, vault.Config{Address: v.Address, Mount: mount}, vault.AppRole(roleID, file))
+	s := open(t, vault.Config{Address: v.Address, Mount: mount}, login)
 	put(t, s, key, "value", "")
+}
+
+// secure is a Vault behind TLS, whose certificate is for example.com and signed by what stands in caFile.
+func secure(t *testing.T) (address, caFile string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"data":{"value":"v","write_id":"w"},"metadata":{"version":1}}}`)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // It speaks of handshakes that fail on purpose.
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL, secretFile(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+}
+
+func TestCertificatesAreCheckedAgainstTheSettings(t *testing.T) {
+	t.Parallel()
+	address, caFile := secure(t)
+	for name, c := range map[string]struct {
+		cfg  vault.Config
+		says string
+	}{
+		"its CA":            {vault.Config{CACertFile: caFile}, ""},
+		"its CA and a name": {vault.Config{CACertFile: caFile, TLSServerName: "example.com"}, ""},
+		"no CA":             {vault.Config{}, "failed to verify certificate"},
+		"another name":      {vault.Config{CACertFile: caFile, TLSServerName: "vault.elsewhere"}, "failed to verify certificate"},
+	} {
+		c.cfg.Address = address
+		_, err := open(t, c.cfg, firstThen("hvs.test", nil)).Get(t.Context(), key)
+		if (err == nil) != (c.says == "") || err != nil && (!errors.Is(err, vault.ErrUnavailable) || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: Get = %v, want that it says %q", name, err, c.says)
+		}
+	}
+	_, err := vault.Open(t.Context(), vault.Config{Address: address, CACertFile: caFile + "x"}, firstThen("hvs.test", nil))
+	if !errors.Is(err, vault.ErrSetup) || !strings.Contains(err.Error(), "CACertFile") {
+		t.Errorf("Open without the CA's file = %v, want ErrSetup that names it", err)
+	}
+}
+
+// What some part of the program did to the transport that all share must not reach Vault's.
+//
+//nolint:paralleltest // It changes the process's default transport.
+func TestDefaultTransportsTLSSettingsAreNotHeeded(t *testing.T) {
+	address, _ := secure(t)
+	shared := http.DefaultTransport
+	careless := shared.(*http.Transport).Clone()
+	careless.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	http.DefaultTransport = careless
+	t.Cleanup(func() { http.DefaultTransport = shared })
+	s := open(t, vault.Config{Address: address}, firstThen("hvs.test", nil))
+	if _, err := s.Get(t.Context(), key); err == nil || !strings.Contains(err.Error(), "failed to verify certificate") {
+		t.Errorf("Get from a server that anybody could be = %v", err)
+	}
+}
+
+// Vault Enterprise: a standby that has not seen the store's own write must be told of it.
+func TestOpensOwnClientReadsItsOwnWrites(t *testing.T) {
+	t.Parallel()
+	seen := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen <- r.Header.Get("X-Vault-Index")
+		w.Header().Set("X-Vault-Index", base64.StdEncoding.EncodeToString([]byte("v1:cluster:7:0:mac")))
+		_, _ = io.WriteString(w, `{"data":{"version":1,"data":{"value":"v","write_id":"w"},"metadata":{"version":1}}}`)
+	}))
+	t.Cleanup(server.Close)
+	s := open(t, vault.Config{Address: server.URL}, firstThen("hvs.test", nil))
+	put(t, s, key, "value", "")
+	if _, err := s.Get(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if before, after := <-seen, <-seen; before != "" || after == "" {
+		t.Errorf("X-Vault-Index of the write %q, of the read after it %q", before, after)
+	}
 }
 
 // Somebody revokes tokens: the next request logs in afresh, and does not fail.

@@ -56,8 +56,9 @@ func (s *Store) checkNamespace(ctx context.Context) error {
 func (s *Store) checkEngine(ctx context.Context) error {
 	var answer struct {
 		Data struct {
-			MaxVersions *int `json:"max_versions"`
-			CASRequired bool `json:"cas_required"`
+			MaxVersions *int   `json:"max_versions"`
+			CASRequired bool   `json:"cas_required"`
+			DeleteAfter string `json:"delete_version_after"`
 		} `json:"data"`
 	}
 	err := s.call(ctx, func(ctx context.Context) error {
@@ -79,6 +80,9 @@ func (s *Store) checkEngine(ctx context.Context) error {
 	case *answer.Data.MaxVersions != 1 || !answer.Data.CASRequired:
 		return setupError(fmt.Sprintf(
 			"the mount %s keeps old versions, that is old tokens, or takes writes without check-and-set: run `vault write %s/config max_versions=1 cas_required=true`", mount, mount), nil)
+	case answer.Data.DeleteAfter != "" && answer.Data.DeleteAfter != "0s":
+		return setupError(fmt.Sprintf(
+			"the mount %s hides a grant %s after its last write, which signs its user out and leaves the token in storage: run `vault write %s/config delete_version_after=0s`, and sweep", mount, answer.Data.DeleteAfter, mount), nil)
 	}
 	return nil
 }

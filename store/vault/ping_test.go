@@ -32,6 +32,7 @@ func TestPingSaysWhatToChange(t *testing.T) {
 		"KV version 1":   {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{KVv1: true})}, v.RootToken, vault.ErrSetup, "KV version 1"},
 		"old versions":   {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{MaxVersions: 10, CASRequired: true})}, v.RootToken, vault.ErrSetup, "max_versions=1"},
 		"default config": {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{})}, v.RootToken, vault.ErrSetup, "max_versions=1"},
+		"forgets":        {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{MaxVersions: 1, CASRequired: true, DeleteVersionAfter: "1h"})}, v.RootToken, vault.ErrSetup, "delete_version_after=0s"},
 		"no CAS":         {vault.Config{Mount: v.MountWith(t, vaulttest.MountOptions{MaxVersions: 1})}, v.RootToken, vault.ErrSetup, "cas_required=true"},
 		"no policy":      {vault.Config{Mount: mount}, v.Policy(t, ""), vault.ErrDenied, "app.hcl"},
 		"may not read":   {vault.Config{Mount: mount}, v.Policy(t, without(`, "read"`)), vault.ErrDenied, "app.hcl"},

@@ -245,8 +245,12 @@ func newSecret(e store.Entry) secret {
 func (f found) entry() (store.Entry, error) {
 	e := store.Entry{Value: []byte(f.secret.Value), Version: strconv.FormatInt(f.version, 10)}
 	var err error
-	if f.secret.Encoding == "base64" {
+	switch f.secret.Encoding {
+	case "":
+	case "base64":
 		e.Value, err = base64.StdEncoding.DecodeString(f.secret.Value)
+	default:
+		return store.Entry{}, setupError("a secret there has an encoding that this version does not know; run one version of ghlogin, the newer, on all replicas", nil)
 	}
 	if err == nil && f.secret.Expires != "" {
 		e.Expires, err = time.Parse(time.RFC3339Nano, f.secret.Expires)
