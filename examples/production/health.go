@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
+)
+
+// health answers those who route requests here.
+type health struct {
+	store  store.Store
+	redis  *redis.Client // Nil without one.
+	grants *grant.Manager
+
+	mu        sync.Mutex
+	leaving   bool
+	checkedAt time.Time
+	refused   error // GitHub's last word on the app's credentials; nil is good.
+	accepted  bool  // They were good once.
+}
+
+func newHealth(st store.Store, rdb *redis.Client, grants *grant.Manager) *health {
+	return &health{store: st, redis: rdb, grants: grants}
+}
+
+// leave has balancers send nobody here any more, and gives them a moment to notice.
+func (h *health) leave(ctx context.Context) error {
+	h.mu.Lock()
+	h.leaving = true
+	h.mu.Unlock()
+	select {
+	case <-time.After(leaveFor):
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// leaveFor is longer than the pause between two looks at /readyz.
+const leaveFor = 3 * time.Second
+
+// live says that the process runs. It depends on nothing else: to restart it would mend no Vault, and lose what it
+// remembers.
+func (h *health) live(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// ready says whether to send requests here, and what is wrong. Vault or Redis away, or a client secret that GitHub never took:
+// no. A secret that GitHub takes no more is said, and is no reason to send nobody: tokens that are good go on to work, and
+// all replicas have the same secret.
+func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 4*time.Second)
+	defer cancel()
+	parts := map[string]string{"vault": "ok", "redis": "ok", "github_credentials": "ok"}
+	status := http.StatusOK
+	bad := func(part string, err error, fatal bool) {
+		if err == nil {
+			return
+		}
+		parts[part] = err.Error()
+		if fatal {
+			status = http.StatusServiceUnavailable
+		}
+	}
+	if p, ok := h.store.(store.Pinger); ok {
+		bad("vault", p.Ping(ctx), true)
+	}
+	if h.redis == nil {
+		delete(parts, "redis")
+	} else {
+		bad("redis", h.redis.Ping(ctx).Err(), true)
+	}
+	refused, accepted := h.credentials(ctx)
+	bad("github_credentials", refused, !accepted)
+	h.mu.Lock()
+	if h.leaving {
+		bad("server", errors.New("stopping"), true)
+	}
+	h.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(parts)
+}
+
+// credentials asks GitHub now and then whether it takes the app's. That it does not answer says nothing about them.
+func (h *health) credentials(ctx context.Context) (refused error, accepted bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.checkedAt) < 5*time.Minute {
+		return h.refused, h.accepted || h.refused == nil
+	}
+	switch err := h.grants.CheckApp(ctx); {
+	case err == nil:
+		h.refused, h.accepted, h.checkedAt = nil, true, time.Now()
+	case errors.Is(err, oauth.ErrMisconfigured):
+		h.refused, h.checkedAt = err, time.Now()
+	}
+	return h.refused, h.accepted || h.refused == nil
+}

@@ -1,0 +1,74 @@
+// Command production is a server with sign-in as one would deploy it: wired by fx, tokens in Vault by AppRole, sessions in Redis or
+// in a sealed cookie, health, metrics, traces, structured logs with request ids, and a shutdown that loses no token. Copy the
+// folder and replace pages.go by your own.
+//
+// README.md beside this file says what to set, and how to start it with Docker Compose or on Kubernetes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/ghlogin/ghlogin/fxmodule"
+	"github.com/ghlogin/ghlogin/store/vault"
+)
+
+const (
+	// startTimeout bounds the start: log in to Vault, reach Redis, listen.
+	startTimeout = 15 * time.Second
+	// stopTimeout bounds the stop: requests under way, refreshes under way, their tokens stored.
+	stopTimeout = 25 * time.Second
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	if err := run(log); err != nil {
+		// For a person who just started it, so without JSON.
+		_, _ = fmt.Fprintf(os.Stderr, "production: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(log *slog.Logger) error {
+	cfg, err := configFromEnv()
+	if err != nil {
+		return fmt.Errorf("the environment can't be used:\n%w", err)
+	}
+	app := fx.New(
+		fx.Supply(cfg, cfg.GitHub, cfg.Vault, log),
+		fx.Provide(func() vault.Login { return cfg.VaultLogin }),
+		fxmodule.Module,
+		fxmodule.Vault,
+		cfg.sessions(),
+		telemetry,
+		fx.Provide(newHealth, newHandler),
+		fx.Invoke(serve),
+		fx.StartTimeout(startTimeout), fx.StopTimeout(stopTimeout),
+		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
+			l := &fxevent.SlogLogger{Logger: log}
+			l.UseLogLevel(slog.LevelDebug)
+			return l
+		}),
+	)
+	start, cancel := context.WithTimeout(context.Background(), app.StartTimeout())
+	defer cancel()
+	if err := app.Start(start); err != nil {
+		return err
+	}
+	signal := <-app.Wait()
+	log.Info("stopping", "signal", fmt.Sprint(signal.Signal))
+	stop, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
+	defer cancel()
+	err = app.Stop(stop)
+	if err == nil && signal.ExitCode != 0 {
+		err = errors.New("the server ended by itself: see the log")
+	}
+	return err
+}
