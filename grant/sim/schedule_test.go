@@ -1,0 +1,267 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// schedule is one story: what is done to a fleet, and when. It is drawn as data before anything runs, so that rapid
+// can take parts of it away until only those are left that a violation needs.
+type schedule struct {
+	Seed      uint64          // Of the latencies of calls without a fault.
+	Clocks    []time.Duration // One a replica: by how much its clock is off.
+	Staleness time.Duration   // grant.WithStaleness.
+	Epochs    []epoch
+}
+
+// epoch is a time in which much happens. It begins at a certain age of the token.
+type epoch struct {
+	Begin begin
+	Steps []step
+}
+
+type begin int
+
+const (
+	atOnce   begin = iota
+	expired        // The token ran out a moment ago.
+	inMargin       // It will soon, and is refreshed behind requests.
+	ahead          // Ten minutes later, whatever the token.
+)
+
+type step struct {
+	After   time.Duration // Since the step before.
+	Do      action
+	Replica int
+	Times   int           // Callers; for signOut, which session; for a fault, how many calls pass before.
+	Hangs   time.Duration // When callers hang up; 0 is never.
+	On      call          // For a fault: which call it hits.
+	Any     bool          // It hits any replica's.
+	Fault   fault
+	Lasts   time.Duration // Of slow calls, outages and lagging reads.
+}
+
+type action int
+
+const (
+	callAPI action = iota
+	takeToken
+	armFault
+	crash
+	signIn
+	signOut
+	outage // Of the store, for one replica or all; of GitHub where On is one of its calls.
+	lag    // Reads of a replica lag behind.
+	signOutEverywhere
+	userRevokes
+	closeReplica
+)
+
+// call is one kind of call that a replica makes.
+type call int
+
+const (
+	refreshCall call = iota
+	put
+	get
+	exchangeCall
+	userCall
+	revokeCall
+	checkCall
+)
+
+func (c call) String() string {
+	return [...]string{"refresh", "put", "get", "exchange", "GET /user", "revoke", "check"}[c]
+}
+
+func (c call) ofStore() bool { return c == put || c == get }
+
+// fault is what goes wrong with one call.
+type fault int
+
+const (
+	none       fault = iota
+	crashAfter       // The replica crashes at the very moment the call took effect.
+	lostAfter        // It took effect, and the connection broke.
+	lostBefore       // The connection broke first.
+	slowBefore       // It takes effect late,
+	slowAfter        // or is answered late.
+	overtaken        // It takes effect after the caller has given up.
+	hangBefore       // It is never answered, and takes no effect,
+	hangAfter        // or does.
+	crashBefore
+	unavailable // 503 or the store's error, without effect.
+	refused     // No connection.
+	badGateway  // 502 after the effect.
+	limited     // 429.
+	forbidden   // 403.
+	wrongSecret
+	ownConflict // ErrConflict after the effect: a client below sent the Put twice.
+)
+
+func (f fault) String() string {
+	return [...]string{
+		"none", "crash after its effect", "answer lost", "request lost", "late effect", "late answer",
+		"effect after the caller gave up", "no answer and no effect", "no answer", "crash before it", "unavailable",
+		"connection refused", "502 after its effect", "429", "403", "wrong client secret", "a conflict with itself",
+	}[f]
+}
+
+const ms, sec, minute, hour = time.Millisecond, time.Second, time.Minute, time.Hour
+
+var (
+	pauses  = []time.Duration{0, 5 * ms, 60 * ms, 150 * ms, 700 * ms, 3 * sec, 11 * sec, 31 * sec, 70 * sec, 6 * minute}
+	hangUps = []time.Duration{0, 0, 0, 30 * ms, 2 * sec}
+	lengths = []time.Duration{2 * sec, 500 * ms, 6 * sec, 9 * sec, 20 * sec, 35 * sec, 2 * minute, 20 * minute}
+	clocks  = []time.Duration{0, 0, 0, 0, 0, 3 * hour, -3 * hour, 20 * minute, -26 * hour}
+
+	// Often is listed often.
+	actions = []action{
+		callAPI, callAPI, armFault, armFault, callAPI, armFault, crash, callAPI, signIn, armFault, takeToken, outage,
+		signOut, callAPI, armFault, lag, outage, userRevokes, signOutEverywhere, closeReplica,
+	}
+	calls  = []call{refreshCall, put, refreshCall, put, get, refreshCall, put, get, userCall, exchangeCall, revokeCall, checkCall}
+	faults = []fault{
+		crashAfter, lostAfter, slowBefore, slowAfter, overtaken, lostBefore, hangAfter, crashAfter, hangBefore,
+		crashBefore, unavailable, badGateway, refused, limited, wrongSecret, forbidden,
+	}
+	storeFaults = []fault{
+		crashAfter, lostAfter, slowBefore, slowAfter, overtaken, lostBefore, hangAfter, ownConflict, hangBefore, crashBefore,
+		unavailable,
+	}
+	outages = []fault{unavailable, hangBefore, refused, wrongSecret, limited}
+)
+
+var (
+	drawSteps = rapid.SliceOfN(rapid.Custom(drawStep), 1, 8)
+	drawEpoch = rapid.Custom(func(t *rapid.T) epoch {
+		return epoch{
+			Begin: rapid.SampledFrom([]begin{expired, inMargin, expired, ahead, atOnce}).Draw(t, "begin"),
+			Steps: drawSteps.Draw(t, "steps"),
+		}
+	})
+	drawEpochs   = rapid.SliceOfN(drawEpoch, 1, 5)
+	drawClocks   = rapid.SliceOfN(rapid.SampledFrom(clocks), 2, 4)
+	drawSchedule = rapid.Custom(func(t *rapid.T) schedule {
+		return schedule{
+			Seed:      uint64(rapid.Uint32().Draw(t, "seed")),
+			Clocks:    drawClocks.Draw(t, "clocks"),
+			Staleness: rapid.SampledFrom([]time.Duration{0, 10 * sec}).Draw(t, "staleness"),
+			Epochs:    drawEpochs.Draw(t, "epochs"),
+		}
+	})
+)
+
+// calm says that nothing goes wrong in a schedule, so that more can be asked of it.
+func (sch *schedule) calm() bool {
+	for _, c := range sch.Clocks {
+		if c != 0 {
+			return false
+		}
+	}
+	for _, e := range sch.Epochs {
+		for _, st := range e.Steps {
+			switch st.Do {
+			case armFault, crash, outage, lag:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func drawStep(t *rapid.T) step {
+	st := step{
+		After:   rapid.SampledFrom(pauses).Draw(t, "after"),
+		Do:      rapid.SampledFrom(actions).Draw(t, "do"),
+		Replica: rapid.IntRange(0, 3).Draw(t, "replica"),
+	}
+	switch st.Do {
+	case callAPI, takeToken:
+		st.Times = rapid.IntRange(1, 3).Draw(t, "times")
+		st.Hangs = rapid.SampledFrom(hangUps).Draw(t, "hangs")
+	case signOut:
+		st.Times = rapid.IntRange(0, 3).Draw(t, "session")
+	case armFault:
+		st.On = rapid.SampledFrom(calls).Draw(t, "on")
+		st.Times = rapid.IntRange(0, 2).Draw(t, "passes")
+		st.Any = rapid.Bool().Draw(t, "any")
+		from := faults
+		if st.On.ofStore() {
+			from = storeFaults
+		}
+		st.Fault = rapid.SampledFrom(from).Draw(t, "fault")
+		st.Lasts = rapid.SampledFrom(lengths).Draw(t, "lasts")
+	case outage:
+		st.On = rapid.SampledFrom([]call{put, refreshCall}).Draw(t, "on")
+		st.Any = rapid.Bool().Draw(t, "any")
+		from := outages
+		if st.On.ofStore() {
+			from = outages[:2]
+		}
+		st.Fault = rapid.SampledFrom(from).Draw(t, "fault")
+		st.Lasts = rapid.SampledFrom(lengths).Draw(t, "lasts")
+	case lag:
+		st.Times = rapid.IntRange(1, 3).Draw(t, "versions")
+		st.Lasts = rapid.SampledFrom(lengths[:4]).Draw(t, "lasts")
+	}
+	return st
+}
+
+// String tells the story.
+func (sch schedule) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d replicas, clocks off by %v, staleness %v, latencies of seed %d; one user is signed in through replica 0\n",
+		len(sch.Clocks), sch.Clocks, sch.Staleness, sch.Seed)
+	for _, e := range sch.Epochs {
+		fmt.Fprintf(&b, "%s\n", [...]string{"at once:", "when the token has run out:", "shortly before it runs out:", "10m later:"}[e.Begin])
+		for _, st := range e.Steps {
+			fmt.Fprintf(&b, "  +%-6v %v\n", st.After, st.what(len(sch.Clocks)))
+		}
+	}
+	return b.String()
+}
+
+func (st step) what(replicas int) string {
+	who := fmt.Sprintf("replica %d", st.Replica%replicas)
+	hit := who + "'s"
+	if st.Any {
+		hit = "any replica's"
+	}
+	hangs := ""
+	if st.Hangs > 0 {
+		hangs = fmt.Sprintf(", hanging up after %v", st.Hangs)
+	}
+	switch st.Do {
+	case callAPI:
+		return fmt.Sprintf("%s: %d callers of the API%s", who, st.Times, hangs)
+	case takeToken:
+		return fmt.Sprintf("%s: %d callers of Token%s", who, st.Times, hangs)
+	case armFault:
+		return fmt.Sprintf("fault: %s %s after %d more: %v (%v)", hit, st.On, st.Times, st.Fault, st.Lasts)
+	case crash:
+		return who + " crashes, a new one takes its place"
+	case signIn:
+		return who + ": the user signs in with another browser"
+	case signOut:
+		return fmt.Sprintf("%s: session %d signs out", who, st.Times)
+	case signOutEverywhere:
+		return who + ": the user signs out everywhere"
+	case userRevokes:
+		return "the user revokes the app at GitHub"
+	case closeReplica:
+		return who + " is closed, a new one takes its place"
+	case outage:
+		what := "the store, for " + strings.TrimSuffix(hit, "'s")
+		if !st.On.ofStore() {
+			what = "GitHub"
+		}
+		return fmt.Sprintf("outage of %s, for %v: %v", what, st.Lasts, st.Fault)
+	case lag:
+		return fmt.Sprintf("reads of %s lag %d versions behind, for %v", who, st.Times, st.Lasts)
+	}
+	return "?"
+}
