@@ -54,6 +54,7 @@ type pair struct {
 	asking   int        // Refreshes of it that replicas wait for now.
 	asked    int        // Refreshes of it, while it was the stored one.
 	unsure   bool       // The Put that dropped it was not answered, so its writer may not know.
+	expired  bool       // A revocation came when the access token had run out: GitHub knows none such.
 	unending bool       // A revocation of it met a fault.
 }
 
@@ -188,6 +189,7 @@ func (d door) RoundTrip(req *http.Request) (*http.Response, error) {
 	if status == 0 {
 		status, answer = effect()
 	}
+	date := time.Now()
 	switch f {
 	case crashAfter:
 		r.crash()
@@ -213,7 +215,7 @@ func (d door) RoundTrip(req *http.Request) (*http.Response, error) {
 	answered = status < http.StatusInternalServerError
 	header := make(http.Header, 2)
 	header["Content-Type"] = []string{"application/json; charset=utf-8"}
-	header["Date"] = []string{time.Now().Add(-r.clock).UTC().Format(http.TimeFormat)}
+	header["Date"] = []string{date.Add(-r.clock).UTC().Format(http.TimeFormat)}
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(answer)), Request: req}, nil
 }
 
@@ -279,6 +281,9 @@ func (g *github) do(q request) (status int, answer string, _ *pair) {
 	default: // revokeCall
 		p := g.works(q.token)
 		if p == nil {
+			if p = g.access[q.token]; p != nil && !p.dead {
+				p.expired = true
+			}
 			return http.StatusNotFound, `{"message":"Not Found"}`, nil
 		}
 		p.dead, p.revoked = true, true

@@ -18,7 +18,8 @@ const (
 	holeSignOutLags = true
 	holeSignInLags  = true
 	holeSignInTwice = true
-	holeWrongClock  = true
+	holeSignInLate  = true
+	holeRevokeLate  = true
 	holeUnsureDrop  = true
 )
 
@@ -75,7 +76,7 @@ func (j *judge) hit(f fault) {
 // The invariants, as grant's protocol states them.
 const (
 	oneRequest   = "I1 no two requests in flight with one refresh token, unless a lease ran out"
-	oneLease     = "I1 a lease is taken over only after its length, and ended by its owner alone"
+	oneLease     = "I1 a lease is taken over only after its length, and ended by its owner or with a mark"
 	newestKept   = "I2 the newest pair is never discarded"
 	noFalseMark  = "I3 no grant needs a login while its refresh token is good"
 	rightReason  = "I3 a grant that needs a login has the right reason"
@@ -113,6 +114,12 @@ func (w *world) wrote(old, now *version) {
 	case g.Lineage == "":
 	case !known:
 		j.lineages[g.Lineage] = p.signIn
+		if p.revoked && !p.userRevoked {
+			if holeSignInLate {
+				w.setAside()
+			}
+			w.violate(notRevoked, "replica %v stores %v, which the app revoked", by, p)
+		}
 		if p.generation != 0 || g.Generation != 0 {
 			w.violate(nothingBack, "a new lineage begins with %v, generation %d", p, g.Generation)
 		}
@@ -157,7 +164,7 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 	}
 	switch stood := now.at.Sub(old.at); {
 	case g.Generation > was.Generation || from == "":
-	case to == "" && j.leases[from] != by:
+	case to == "" && j.leases[from] != by && g.NeedsLogin == "":
 		w.violate(oneLease, "replica %v ends replica %v's lease", by, j.leases[from])
 	case to != "" && to != from:
 		p.doubt, p.moved = true, true
@@ -336,9 +343,9 @@ func (w *world) lastVerdict() {
 		if p.dead || p.access == stored || p.unending {
 			continue
 		}
-		excused := p.holder == nil || holeUnsureDrop && p.unsure || !p.stored && p.holder.gone()
+		excused := p.holder == nil || holeUnsureDrop && p.unsure || holeRevokeLate && p.expired || !p.stored && p.holder.gone()
 		for _, r := range p.dropped {
-			excused = excused || r.gone() || holeWrongClock && r.clock < 0
+			excused = excused || r.gone()
 		}
 		if !excused {
 			w.violate(nothingLeft, "%v is alive, which nobody stores (held by replica %v, dropped by %v)", p, p.holder, p.dropped)

@@ -136,14 +136,14 @@ var (
 )
 
 var (
-	drawSteps = rapid.SliceOfN(rapid.Custom(drawStep), 1, 8)
+	drawSteps = rapid.SliceOfN(rapid.Custom(drawStep), 1, 10)
 	drawEpoch = rapid.Custom(func(t *rapid.T) epoch {
 		return epoch{
 			Begin: rapid.SampledFrom([]begin{expired, inMargin, expired, ahead, atOnce}).Draw(t, "begin"),
 			Steps: drawSteps.Draw(t, "steps"),
 		}
 	})
-	drawEpochs   = rapid.SliceOfN(drawEpoch, 1, 5)
+	drawEpochs   = rapid.SliceOfN(drawEpoch, 1, 7)
 	drawClocks   = rapid.SliceOfN(rapid.SampledFrom(clocks), 2, 4)
 	drawSchedule = rapid.Custom(func(t *rapid.T) schedule {
 		return schedule{
