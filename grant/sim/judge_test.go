@@ -343,7 +343,7 @@ func (w *world) lastVerdict() {
 		if p.dead || p.access == stored || p.unending {
 			continue
 		}
-		excused := p.holder == nil || holeUnsureDrop && p.unsure || holeRevokeLate && p.expired || !p.stored && p.holder.gone()
+		excused := p.holder == nil || holeUnsureDrop && p.unsure || holeRevokeLate && p.expired || !p.stored && (p.holder.gone() || p.holder.blind)
 		for _, r := range p.dropped {
 			excused = excused || r.gone()
 		}

@@ -75,8 +75,11 @@ func (h handle) Get(ctx context.Context, _ string) (store.Entry, error) {
 }
 
 func (h handle) Put(ctx context.Context, _ string, e store.Entry) (string, error) {
-	var n int
-	var dropped *pair
+	var (
+		n        int
+		dropped  *pair
+		returned bool // Before its effect.
+	)
 	err := h.call(ctx, put, func() error {
 		w := h.r.w
 		have := ""
@@ -97,10 +100,14 @@ func (h handle) Put(ctx context.Context, _ string, e store.Entry) (string, error
 		if v.grant.Lineage != old.grant.Lineage {
 			dropped = w.gh.access[old.grant.Token.AccessToken]
 		}
+		if dropped != nil && returned {
+			dropped.unsure = true
+		}
 		return nil
 	})
 	h.r.w.mu.Lock()
 	defer h.r.w.mu.Unlock()
+	returned = true
 	if err != nil {
 		h.r.lostPut = h.r.lostPut || n > 0
 		if dropped != nil {

@@ -50,7 +50,8 @@ type replica struct {
 	// The world's lock guards these.
 	everywhere int  // Calls of SignOutEverywhere that are, or may be, under way.
 	lostPut    bool // A Put of it was carried out without an answer.
-	cutOff     bool
+	cutOff     bool // Close ended work before it was done.
+	blind      bool // It was closed while the store was away, and could not see what to revoke.
 	floor      int // The version of its newest Put that was answered.
 	lags       int
 	lagsUntil  time.Time
@@ -233,6 +234,9 @@ func (w *world) close(r *replica, replace bool) {
 		w.mu.Unlock()
 		return
 	}
+	for _, o := range w.outages {
+		r.blind = r.blind || o.hits(r, get)
+	}
 	if replace {
 		w.replicas[r.place] = w.newReplica(r.place, r.clock)
 	}
@@ -305,12 +309,16 @@ func (w *world) fault(r *replica, c call) (fault, time.Duration) {
 		return a.fault, a.lasts
 	}
 	for _, o := range w.outages {
-		if o.store == c.ofStore() && (o.place < 0 || o.place == r.place || !o.store) && time.Now().Before(o.until) {
+		if o.hits(r, c) {
 			w.tell("%v of replica %v meets the outage", c, r)
 			return o.fault, 0
 		}
 	}
 	return none, 0
+}
+
+func (o outageNow) hits(r *replica, c call) bool {
+	return o.store == c.ofStore() && (o.place < 0 || o.place == r.place || !o.store) && time.Now().Before(o.until)
 }
 
 // call is a caller who acts for the user.
