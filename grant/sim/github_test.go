@@ -48,6 +48,7 @@ type pair struct {
 	// What the fleet knows and does.
 	holder   *replica   // Who got the answer that brought it; nil if nobody did.
 	stored   bool       // It stood in the store.
+	late     bool       // It was written when its writer had given up.
 	dropped  []*replica // Who put another grant in its place, or none, and must revoke it.
 	doubt    bool       // An answer about its refresh was lost, or a lease on it was left behind.
 	moved    bool       // A lease on it ran out and was taken over.

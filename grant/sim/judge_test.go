@@ -133,7 +133,7 @@ func (w *world) wrote(old, now *version) {
 		w.violate(noGoingBack, "%v is stored as generation %d", p, g.Generation)
 	}
 	if p != nil {
-		p.stored = true
+		p.stored, p.late = true, p.late || now.late
 	}
 	if g.Lineage != "" && g.Lineage == was.Lineage {
 		w.wroteInLineage(old, now, before, p)
@@ -260,7 +260,7 @@ func (w *world) revokes(r *replica, access string, f fault) {
 	}
 	w.tell("replica %v revokes %v", r, p)
 	if w.shelf.newest().grant.Token.AccessToken == access && w.shelf.newest().grant.Lineage != "" {
-		if holeSignInLags && r.lagged() {
+		if holeSignInLags && r.lagged() || holeSignInLate && p.late {
 			w.setAside()
 		}
 		w.violate(notRevoked, "replica %v revokes %v, which is stored", r, p)

@@ -17,6 +17,7 @@ type version struct {
 	value []byte
 	at    time.Time
 	by    *replica
+	late  bool // The writer had given up before.
 	grant grantJSON
 }
 
@@ -89,7 +90,7 @@ func (h handle) Put(ctx context.Context, _ string, e store.Entry) (string, error
 		if e.Version != have {
 			return store.ErrConflict
 		}
-		v := version{value: shift(e.Value, h.r.clock), at: time.Now(), by: h.r}
+		v := version{value: shift(e.Value, h.r.clock), at: time.Now(), by: h.r, late: returned}
 		if err := json.Unmarshal(v.value, &v.grant); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ type replica struct {
 	lostPut    bool // A Put of it was carried out without an answer.
 	cutOff     bool // Close ended work before it was done.
 	blind      bool // It was closed while the store was away, and could not see what to revoke.
-	floor      int // The version of its newest Put that was answered.
+	floor      int  // The version of its newest Put that was answered.
 	lags       int
 	lagsUntil  time.Time
 }
