@@ -51,7 +51,7 @@ type replica struct {
 	everywhere int  // Calls of SignOutEverywhere that are, or may be, under way.
 	lostPut    bool // A Put of it was carried out without an answer.
 	cutOff     bool // Close ended work before it was done.
-	blind      bool // It was closed while the store was away, and could not see what to revoke.
+	blind      bool // The store was away while it was closed: it could not see what to revoke.
 	floor      int  // The version of its newest Put that was answered.
 	lags       int
 	lagsUntil  time.Time
@@ -233,9 +233,6 @@ func (w *world) close(r *replica, replace bool) {
 	if r.crashed.Load() || r.closing.Swap(true) {
 		w.mu.Unlock()
 		return
-	}
-	for _, o := range w.outages {
-		r.blind = r.blind || o.hits(r, get)
 	}
 	if replace {
 		w.replicas[r.place] = w.newReplica(r.place, r.clock)
