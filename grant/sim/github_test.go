@@ -46,17 +46,18 @@ type pair struct {
 	userRevoked bool
 
 	// What the fleet knows and does.
-	holder   *replica   // Who got the answer that brought it; nil if nobody did.
-	stored   bool       // It stood in the store.
-	late     bool       // It was written when its writer had given up.
-	dropped  []*replica // Who put another grant in its place, or none, and must revoke it.
-	doubt    bool       // An answer about its refresh was lost, or a lease on it was left behind.
-	moved    bool       // A lease on it ran out and was taken over.
-	asking   int        // Refreshes of it that replicas wait for now.
-	asked    int        // Refreshes of it, while it was the stored one.
-	unsure   bool       // The Put that dropped it was not answered, so its writer may not know.
-	expired  bool       // A revocation came when the access token had run out: GitHub knows none such.
-	unending bool       // A revocation of it met a fault.
+	holder   *replica               // Who got the answer that brought it; nil if nobody did.
+	stored   bool                   // It stood in the store.
+	late     bool                   // It was written when its writer had given up.
+	dropped  []*replica             // Who put another grant in its place, or none, and must revoke it.
+	refused  map[*replica]time.Time // When GitHub's bad_refresh_token came to whom.
+	doubt    bool                   // An answer about its refresh was lost, or a lease on it was left behind.
+	moved    bool                   // A lease on it ran out and was taken over.
+	asking   int                    // Refreshes of it that replicas wait for now.
+	asked    int                    // Refreshes of it, while it was the stored one.
+	unsure   bool                   // The Put that dropped it was not answered, so its writer may not know.
+	expired  bool                   // A revocation came when the access token had run out: GitHub knows none such.
+	unending bool                   // A revocation of it met a fault.
 }
 
 func (p *pair) String() string {
@@ -194,6 +195,10 @@ func (d door) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch f {
 	case crashAfter:
 		r.crash()
+	case cutOff:
+		w.mu.Lock()
+		w.outages = append(w.outages, outageNow{true, r.place, unavailable, time.Now().Add(lasts)})
+		w.mu.Unlock()
 	case lostAfter:
 		err = errBroken
 	case badGateway:
@@ -214,6 +219,9 @@ func (d door) RoundTrip(req *http.Request) (*http.Response, error) {
 		w.mu.Unlock()
 	}
 	answered = status < http.StatusInternalServerError
+	if q.call == refreshCall && strings.Contains(answer, "bad_refresh_token") {
+		w.refused(r, q.form.Get("refresh_token"))
+	}
 	header := make(http.Header, 2)
 	header["Content-Type"] = []string{"application/json; charset=utf-8"}
 	header["Date"] = []string{date.Add(-r.clock).UTC().Format(http.TimeFormat)}

@@ -79,6 +79,7 @@ const (
 	oneLease     = "I1 a lease is taken over only after its length, and ended by its owner or with a mark"
 	newestKept   = "I2 the newest pair is never discarded"
 	noFalseMark  = "I3 no grant needs a login while its refresh token is good"
+	noHaste      = "I3 who may still store a pair gets the length of a lease before the grant is marked"
 	rightReason  = "I3 a grant that needs a login has the right reason"
 	nothingBack  = "I4 a refresh brings back no forgotten grant, and overwrites no newer sign-in"
 	noGoingBack  = "I5 a lineage's generation never goes back"
@@ -148,6 +149,9 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 		if !p.dead {
 			w.violate(noFalseMark, "replica %v marks %v as %s, but its refresh token is good", by, p, g.NeedsLogin)
 		}
+	}
+	if at, ok := p.refused[by]; g.NeedsLogin != "" && was.Failure.Unknown && ok && now.at.Sub(at) < leaseLength {
+		w.violate(noHaste, "replica %v marks %v %v after it was refused", by, p, now.at.Sub(at))
 	}
 	from, to := was.Lease.Owner, g.Lease.Owner
 	if _, known := j.leases[to]; !known && to != "" {
@@ -248,6 +252,17 @@ func (w *world) asks(r *replica, refresh string, f fault) func(answered bool) {
 		defer w.mu.Unlock()
 		p.asking--
 		p.doubt = p.doubt || !answered
+	}
+}
+
+func (w *world) refused(r *replica, refresh string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p := w.gh.refresh[refresh]; p != nil {
+		if p.refused == nil {
+			p.refused = make(map[*replica]time.Time)
+		}
+		p.refused[r] = time.Now()
 	}
 }
 

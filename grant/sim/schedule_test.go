@@ -93,6 +93,7 @@ const (
 	hangBefore       // It is never answered, and takes no effect,
 	hangAfter        // or does.
 	crashBefore
+	cutOff      // It takes effect, and from then on the replica has no store.
 	unavailable // 503 or the store's error, without effect.
 	refused     // No connection.
 	badGateway  // 502 after the effect.
@@ -105,7 +106,7 @@ const (
 func (f fault) String() string {
 	return [...]string{
 		"none", "crash after its effect", "answer lost", "request lost", "late effect", "late answer",
-		"effect after the caller gave up", "no answer and no effect", "no answer", "crash before it", "unavailable",
+		"effect after the caller gave up", "no answer and no effect", "no answer", "crash before it", "no store from then on", "unavailable",
 		"connection refused", "502 after its effect", "429", "403", "wrong client secret", "a conflict with itself",
 	}[f]
 }
@@ -115,7 +116,7 @@ const ms, sec, minute, hour = time.Millisecond, time.Second, time.Minute, time.H
 var (
 	pauses  = []time.Duration{0, 5 * ms, 60 * ms, 150 * ms, 700 * ms, 3 * sec, 11 * sec, 31 * sec, 70 * sec, 6 * minute}
 	hangUps = []time.Duration{0, 0, 0, 30 * ms, 2 * sec}
-	lengths = []time.Duration{2 * sec, 500 * ms, 6 * sec, 9 * sec, 20 * sec, 35 * sec, 2 * minute, 20 * minute}
+	lengths = []time.Duration{2 * sec, 500 * ms, 6 * sec, 9 * sec, 20 * sec, 75 * sec, 35 * sec, 3 * minute, 20 * minute}
 	clocks  = []time.Duration{0, 0, 0, 0, 0, 3 * hour, -3 * hour, 20 * minute, -26 * hour}
 
 	// Often is listed often.
@@ -125,7 +126,7 @@ var (
 	}
 	calls  = []call{refreshCall, put, refreshCall, put, get, refreshCall, put, get, userCall, exchangeCall, revokeCall, checkCall}
 	faults = []fault{
-		crashAfter, lostAfter, slowBefore, slowAfter, overtaken, lostBefore, hangAfter, crashAfter, hangBefore,
+		crashAfter, lostAfter, cutOff, slowBefore, slowAfter, overtaken, lostBefore, hangAfter, cutOff, crashAfter, hangBefore,
 		crashBefore, unavailable, badGateway, refused, limited, wrongSecret, forbidden,
 	}
 	storeFaults = []fault{
@@ -189,12 +190,15 @@ func drawStep(t *rapid.T) step {
 		st.On = rapid.SampledFrom(calls).Draw(t, "on")
 		st.Times = rapid.IntRange(0, 2).Draw(t, "passes")
 		st.Any = rapid.Bool().Draw(t, "any")
-		from := faults
+		what, howLong := faults, lengths
 		if st.On.ofStore() {
-			from = storeFaults
+			what = storeFaults
 		}
-		st.Fault = rapid.SampledFrom(from).Draw(t, "fault")
-		st.Lasts = rapid.SampledFrom(lengths).Draw(t, "lasts")
+		st.Fault = rapid.SampledFrom(what).Draw(t, "fault")
+		if st.Fault == cutOff {
+			howLong = lengths[5:]
+		}
+		st.Lasts = rapid.SampledFrom(howLong).Draw(t, "lasts")
 	case outage:
 		st.On = rapid.SampledFrom([]call{put, refreshCall}).Draw(t, "on")
 		st.Any = rapid.Bool().Draw(t, "any")
