@@ -127,7 +127,10 @@ func (h handle) call(ctx context.Context, c call, do func() error) error {
 	r, w := h.r, h.r.w
 	w.mu.Lock()
 	f, lasts := w.fault(r, c)
-	r.blind = r.blind || f != none && r.closing.Load()
+	if f != none {
+		r.away = time.Now()
+		r.blind = r.blind || r.closing.Load()
+	}
 	w.mu.Unlock()
 	effect := func() error {
 		w.mu.Lock()

@@ -48,11 +48,12 @@ type replica struct {
 	calls   [checkCall + 1]atomic.Uint64
 
 	// The world's lock guards these.
-	everywhere int  // Calls of SignOutEverywhere that are, or may be, under way.
-	lostPut    bool // A Put of it was carried out without an answer.
-	cutOff     bool // Close ended work before it was done.
-	blind      bool // The store was away while it was closed: it could not see what to revoke.
-	floor      int  // The version of its newest Put that was answered.
+	everywhere int       // Calls of SignOutEverywhere that are, or may be, under way.
+	lostPut    bool      // A Put of it was carried out without an answer.
+	cutOff     bool      // Close ended work before it was done.
+	away       time.Time // When a call of the store last met a fault.
+	blind      bool      // That was just before, or while, it was closed: it could not see what to revoke.
+	floor      int       // The version of its newest Put that was answered.
 	lags       int
 	lagsUntil  time.Time
 }
@@ -234,6 +235,7 @@ func (w *world) close(r *replica, replace bool) {
 		w.mu.Unlock()
 		return
 	}
+	r.blind = time.Since(r.away) < minute
 	if replace {
 		w.replicas[r.place] = w.newReplica(r.place, r.clock)
 	}
