@@ -258,11 +258,11 @@ func (g *github) do(q request) (status int, answer string, _ *pair) {
 	const account = `{"id":583231,"login":"octocat"}`
 	switch q.call {
 	case exchangeCall:
-		if code := q.form.Get("code"); !g.codes[code] {
+		code := q.form.Get("code")
+		if !g.codes[code] {
 			return http.StatusOK, `{"error":"bad_verification_code"}`, nil
-		} else {
-			g.codes[code] = false
 		}
+		g.codes[code] = false
 		n := 0
 		for _, p := range g.pairs {
 			n = max(n, p.signIn+1)

@@ -32,6 +32,7 @@ type judge struct {
 	telling bool
 	story   strings.Builder
 
+	changed  time.Time           // When another sign-in, or none, last took the grant.
 	lineages map[string]int      // Each that ever stood, with the sign-in its token came from.
 	leases   map[string]*replica // Who an owner's name stands for.
 	logins   map[string]bool     // Each that ever stood.
@@ -87,7 +88,9 @@ const (
 	nothingLeft  = "I7 a pair that nobody stores is revoked"
 	notRevoked   = "I7 a stored pair is not revoked by the app"
 	loginsStand  = "I8 a login goes only with a sign-out, and goes for good"
+	loginsCount  = "I8 at rest a session is signed in exactly when its login stands"
 	everybodyIn  = "I9 at rest a user with a good grant is served by every replica"
+	noneFails    = "I6 without faults no call fails"
 	sameEverywhr = "I9 at rest every replica says the same"
 )
 
@@ -109,6 +112,7 @@ func (w *world) wrote(old, now *version) {
 		return
 	}
 	if g.Lineage != was.Lineage {
+		j.changed = now.at
 		w.replaced(before, by)
 	}
 	switch signIn, known := j.lineages[g.Lineage]; {
@@ -163,7 +167,7 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 	if g.Generation > was.Generation {
 		w.judge.numbers.rotations++
 		j.writes[before.n]++
-	} else if to != from || g.Failure.Count != was.Failure.Count || g.NeedsLogin != was.NeedsLogin {
+	} else if len(g.Logins) == len(was.Logins) {
 		j.writes[p.n]++
 	}
 	switch stood := now.at.Sub(old.at); {
@@ -326,7 +330,7 @@ func (w *world) verdict(answers []called) {
 	if g.Lease.Owner != "" {
 		w.violate(oneLease, "at rest a lease stands, of replica %v", w.judge.leases[g.Lease.Owner])
 	}
-	if w.sch.calm() {
+	if w.sch.Calm {
 		w.calmVerdict()
 	}
 }

@@ -24,10 +24,10 @@ func TestFleet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shrink(t, seed, nil)
+		shrink(t, seed)
 		return
 	}
-	h := &hunt{seed: new(maphash.Hash).Sum64() >> 1, most: 2000, start: time.Now()}
+	h := &hunt{seed: new(maphash.Hash).Sum64() >> 1, most: schedules, start: time.Now()}
 	if text := os.Getenv("GHLOGIN_SIM_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -52,7 +52,7 @@ func TestFleet(t *testing.T) {
 	})
 	t.Log(h)
 	if seed := h.failing.Load(); seed != 0 {
-		shrink(t, seed, nil)
+		shrink(t, seed)
 	}
 }
 
@@ -71,6 +71,7 @@ type hunt struct {
 }
 
 func (h *hunt) shard(t *testing.T) {
+	t.Helper()
 	var n numbers
 	for h.failing.Load() == 0 {
 		i := h.next.Add(1) - 1
@@ -119,7 +120,7 @@ func (h *hunt) String() string {
 		took.Round(time.Second), (took / time.Duration(max(n.schedules, 1))).Round(time.Microsecond))
 }
 
-// mix spreads numbers over all seeds; rapid's bits of neighbours are alike.
+// mix spreads numbers over all seeds; the runs of close seeds would otherwise share schedules.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -130,7 +131,7 @@ func mix(x uint64) uint64 {
 // shrink has rapid make the schedule of a seed as small as it goes while it violates the same invariant, and fails with
 // what is left. Managers spread their pauses at random, so a schedule is tried several times before it counts as good,
 // and one that failed once counts as failing.
-func shrink(t *testing.T, seed uint64, _ *violation) {
+func shrink(t *testing.T, seed uint64) {
 	t.Helper()
 	for name, value := range map[string]string{"rapid.seed": strconv.FormatUint(seed, 10), "rapid.checks": "1", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {

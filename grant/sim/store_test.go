@@ -138,15 +138,15 @@ func (h handle) call(ctx context.Context, c call, do func() error) error {
 		return do()
 	}
 	before, after := r.latency(c, f, lasts)
-	switch f {
-	case overtaken:
+	switch {
+	case f == overtaken && c == put:
 		go func() {
 			time.Sleep(6*sec + lasts)
 			_ = effect()
 		}()
 		<-ctx.Done()
 		return ctx.Err()
-	case hangBefore:
+	case f == overtaken || f == hangBefore:
 		<-ctx.Done()
 		return ctx.Err()
 	}

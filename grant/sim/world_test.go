@@ -96,6 +96,7 @@ func (n *numbers) add(o numbers) {
 
 // run runs a schedule and returns what it violated. With a story, it also tells what happened.
 func run(t *testing.T, sch *schedule, tell bool) (found *violation, n numbers, story string) {
+	t.Helper()
 	w := &world{sch: sch}
 	w.judge.telling = tell
 	defer func() {
@@ -114,8 +115,8 @@ func run(t *testing.T, sch *schedule, tell bool) (found *violation, n numbers, s
 
 func (w *world) live() {
 	w.start = time.Now()
-	for place, clock := range w.sch.Clocks {
-		w.replicas = append(w.replicas, w.newReplica(place, clock))
+	for place := range w.sch.Clocks {
+		w.replicas = append(w.replicas, w.newReplica(place))
 	}
 	w.signIn(w.replicas[0])
 	for _, e := range w.sch.Epochs {
@@ -136,8 +137,9 @@ func (w *world) failed() bool {
 	return w.judge.found != nil
 }
 
-func (w *world) newReplica(place int, clock time.Duration) *replica {
-	r := &replica{w: w, n: len(w.all), place: place, clock: clock}
+// newReplica starts a process. Its clock is the next of the schedule's, so a place's clock steps with each restart.
+func (w *world) newReplica(place int) *replica {
+	r := &replica{w: w, n: len(w.all), place: place, clock: w.sch.Clocks[len(w.all)%len(w.sch.Clocks)]}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	app, err := oauth.New(oauth.Config{
 		ClientID: clientID, ClientSecrets: []oauth.Secret{oauth.NewSecret(clientSecret)}, RedirectURL: "https://app.example/callback",
@@ -222,7 +224,7 @@ func (r *replica) crash() {
 	}
 	w.judge.numbers.crashes++
 	w.tell("replica %v crashes, %d takes its place", r, len(w.all))
-	w.replicas[r.place] = w.newReplica(r.place, r.clock)
+	w.replicas[r.place] = w.newReplica(r.place)
 	w.mu.Unlock()
 	r.cancel()
 	w.wg.Go(func() { _ = r.m.Close(r.ctx) }) // Frees its goroutines.
@@ -237,7 +239,7 @@ func (w *world) close(r *replica, replace bool) {
 	}
 	r.blind = time.Since(r.away) < minute
 	if replace {
-		w.replicas[r.place] = w.newReplica(r.place, r.clock)
+		w.replicas[r.place] = w.newReplica(r.place)
 	}
 	w.mu.Unlock()
 	w.wg.Go(func() {
@@ -343,19 +345,20 @@ func (w *world) call(r *replica, do action, hangsUp time.Duration) (status int, 
 	if err != nil {
 		w.tell("a caller at replica %v: %v", r, err)
 	}
-	if r.crashed.Load() || ctx.Err() != nil || !w.sch.calm() || r.closing.Load() {
+	if r.crashed.Load() || ctx.Err() != nil || !w.sch.Calm || r.closing.Load() {
 		return status, err
 	}
 	if after := w.good(); before >= 0 && before == after && (err != nil || status != http.StatusOK) {
-		w.violate("without faults no call fails", "a caller at replica %v got %d, %v", r, status, err)
+		w.violate(noneFails, "a caller at replica %v got %d, %v", r, status, err)
 	}
 	return status, err
 }
 
-// good is which sign-in's token is stored and can be refreshed, -1 if none.
+// good is which sign-in's token is stored, can be refreshed, and has stood for so long that all replicas know of it;
+// -1 if none.
 func (w *world) good() int {
 	p := w.gh.access[w.shelf.newest().grant.Token.AccessToken]
-	if p == nil || p.userRevoked {
+	if p == nil || p.userRevoked || time.Since(w.judge.changed) < w.sch.Staleness {
 		return -1
 	}
 	return p.signIn
@@ -486,7 +489,7 @@ func (w *world) lookups() {
 			w.mu.Lock()
 			_, stands := w.shelf.newest().grant.Logins[ses.LoginID]
 			if stands != (err == nil) || !stands && !errors.Is(err, grant.ErrSignedOut) {
-				w.violate("a session is signed in exactly when its login stands", "session %d at replica %v: stands %v, Lookup %v", i, r, stands, err)
+				w.violate(loginsCount, "session %d at replica %v: stands %v, Lookup %v", i, r, stands, err)
 			}
 			w.mu.Unlock()
 		}
