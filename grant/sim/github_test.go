@@ -301,6 +301,6 @@ func (g *github) do(q request) (status int, answer string, _ *pair) {
 }
 
 func (p *pair) answer() string {
-	return fmt.Sprintf(`{"access_token":%q,"expires_in":%d,"refresh_token":%q,"refresh_token_expires_in":%d,"scope":"","token_type":"bearer"}`,
+	return fmt.Sprintf(`{"access_token":%q,"expires_in":%d,"refresh_token":%q,"refresh_token_expires_in":%d,"scope":""}`,
 		p.access, int(tokenLife.Seconds()), p.refresh, int(refreshLife.Seconds()))
 }

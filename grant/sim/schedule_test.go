@@ -33,6 +33,11 @@ const (
 	ahead          // Ten minutes later, whatever the token.
 )
 
+func (b begin) String() string {
+	return [...]string{"at once", "when the token has run out", "shortly before it runs out", "10m later"}[b]
+}
+
+// step is one thing that is done to the fleet. Which fields count depends on what it is.
 type step struct {
 	After   time.Duration // Since the step before.
 	Do      action
@@ -107,7 +112,8 @@ const (
 func (f fault) String() string {
 	return [...]string{
 		"none", "crash after its effect", "answer lost", "request lost", "late effect", "late answer",
-		"effect after the caller gave up", "no answer and no effect", "no answer", "crash before it", "no store from then on", "unavailable",
+		"effect after the caller gave up", "no answer and no effect", "no answer", "crash before it", "no store from then on",
+		"unavailable",
 		"connection refused", "502 after its effect", "429", "403", "wrong client secret", "a conflict with itself",
 	}[f]
 }
@@ -215,7 +221,7 @@ func (sch schedule) String() string {
 	fmt.Fprintf(&b, "%d replicas, clocks off by %v, staleness %v, latencies of seed %d; one user is signed in through replica 0\n",
 		len(sch.Clocks), sch.Clocks, sch.Staleness, sch.Seed)
 	for _, e := range sch.Epochs {
-		fmt.Fprintf(&b, "%s\n", [...]string{"at once:", "when the token has run out:", "shortly before it runs out:", "10m later:"}[e.Begin])
+		fmt.Fprintf(&b, "%v:\n", e.Begin)
 		for _, st := range e.Steps {
 			fmt.Fprintf(&b, "  +%-6v %v\n", st.After, st.what(len(sch.Clocks)))
 		}

@@ -115,7 +115,8 @@ func (h *hunt) String() string {
 	if h.failing.Load() != 0 {
 		failed = 1
 	}
-	return fmt.Sprintf("seed %d: %d schedules, %d rotations, %d sign-ins, %d crashes, %d lost answers, %d calls, %d marks, %d set aside, %d violations, %v, %v a schedule",
+	return fmt.Sprintf("seed %d: %d schedules, %d rotations, %d sign-ins, %d crashes, %d lost answers, %d calls, "+
+		"%d marks, %d set aside, %d violations, %v, %v a schedule",
 		h.seed, n.schedules, n.rotations, n.signIns, n.crashes, n.lost, n.calls, n.marked, n.aside, failed,
 		took.Round(time.Second), (took / time.Duration(max(n.schedules, 1))).Round(time.Microsecond))
 }
@@ -133,7 +134,9 @@ func mix(x uint64) uint64 {
 // and one that failed once counts as failing.
 func shrink(t *testing.T, seed uint64) {
 	t.Helper()
-	for name, value := range map[string]string{"rapid.seed": strconv.FormatUint(seed, 10), "rapid.checks": "1", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{
+		"rapid.seed": strconv.FormatUint(seed, 10), "rapid.checks": "1", "rapid.nofailfile": "true",
+	} {
 		if err := flag.Set(name, value); err != nil {
 			t.Fatal(err)
 		}
