@@ -48,7 +48,11 @@ func (w *world) newReplica(place int) *replica {
 	if err != nil {
 		panic(err)
 	}
-	r.m, err = grant.New(app, handle{r}, grant.WithTransport(door{r}), grant.WithStaleness(w.sch.Staleness))
+	opts := []grant.Option{grant.WithTransport(door{r}), grant.WithStaleness(w.sch.Staleness)}
+	if w.sch.Keep {
+		opts = append(opts, grant.WithKeepTokens())
+	}
+	r.m, err = grant.New(app, handle{r}, opts...)
 	if err != nil {
 		panic(err)
 	}

@@ -15,6 +15,7 @@ type schedule struct {
 	Seed      uint64          // Of the latencies of calls without a fault.
 	Clocks    []time.Duration // One a replica: by how much its clock is off.
 	Staleness time.Duration   // grant.WithStaleness.
+	Keep      bool            // grant.WithKeepTokens.
 	Epochs    []epoch
 }
 
@@ -155,6 +156,7 @@ var (
 			Seed:      uint64(rapid.Uint32().Draw(t, "seed")),
 			Clocks:    drawClocks.Draw(t, "clocks"),
 			Staleness: rapid.SampledFrom([]time.Duration{0, 10 * sec}).Draw(t, "staleness"),
+			Keep:      rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "keep"),
 		}
 		if sch.Calm {
 			clear(sch.Clocks)
@@ -218,8 +220,8 @@ func drawStep(t *rapid.T, actions []action) step {
 // String tells the story.
 func (sch schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d replicas, clocks off by %v, staleness %v, latencies of seed %d; one user is signed in through replica 0\n",
-		len(sch.Clocks), sch.Clocks, sch.Staleness, sch.Seed)
+	fmt.Fprintf(&b, "%d replicas, clocks off by %v, staleness %v, tokens kept %v, latencies of seed %d; a user is signed in\n",
+		len(sch.Clocks), sch.Clocks, sch.Staleness, sch.Keep, sch.Seed)
 	for _, e := range sch.Epochs {
 		fmt.Fprintf(&b, "%v:\n", e.Begin)
 		for _, st := range e.Steps {
