@@ -164,7 +164,7 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 	if g.Generation > was.Generation {
 		w.judge.numbers.rotations++
 		j.writes[before.n]++
-	} else if len(g.Logins) == len(was.Logins) {
+	} else if len(g.Logins) == len(was.Logins) && by.everywhere == 0 {
 		j.writes[p.n]++
 	}
 	switch stood := now.at.Sub(old.at); {
