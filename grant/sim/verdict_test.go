@@ -80,7 +80,7 @@ func (w *world) lastVerdict() {
 			continue
 		}
 		excused := p.holder == nil || holeUnsureDrop && p.unsure || holeRevokeLate && p.expired
-		excused = excused || !p.stored && (p.holder.gone() || p.holder.blind)
+		excused = excused || !p.stored && (p.holder.gone() || p.generation == 0 && p.holder.blind)
 		for _, r := range p.dropped {
 			excused = excused || r.gone()
 		}
