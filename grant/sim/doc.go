@@ -44,10 +44,10 @@
 //	make soak DURATION=10m                                   as long as you like; SEED=n repeats a run
 //	go test ./grant/sim -run TestFleet -rapid.seed=n -v      the schedule of one seed, made as small as it goes
 //
-// Every run begins with a fresh seed and prints it. A schedule takes one to one and a half milliseconds of a core, of which
-// the harness is a sixth and the decoding of stored grants a third. A schedule decides everything but two things: managers spread their
-// pauses at random, and the Go scheduler orders what happens at one instant. So a schedule is tried several times
-// before it counts as good while one is being made small.
+// Every run begins with a fresh seed and prints it. A schedule takes one to one and a half milliseconds of a core, of
+// which the harness is a sixth and the decoding of stored grants a third. It decides everything but two things: managers
+// spread their pauses at random, and the Go scheduler orders what happens at one instant. So a schedule is tried
+// several times before it counts as good while one is being made small.
 //
 // # Holes that are known
 //
