@@ -2,9 +2,10 @@
 # Docker skips without it, but `e2e`, `vault-image`, `bench-vault` and `ci`.
 
 FUZZTIME ?= 30s
+DURATION ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt cover e2e fuzz quickstart fakegithub vault-image bench-vault ci
+.PHONY: help test lint fmt cover e2e fuzz soak quickstart fakegithub vault-image bench-vault ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
 		done; \
 	done
+
+soak: ## a fleet under faults, simulated for DURATION (10m); SEED=n repeats a run
+	GHLOGIN_SOAK=$(DURATION) GHLOGIN_SIM_SEED=$(SEED) go test -count=1 -timeout 0 -run TestFleet -v ./grant/sim
 
 quickstart: ## the demo on http://127.0.0.1:8080, offline with its own fake GitHub
 	go run ./examples/quickstart
