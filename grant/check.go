@@ -42,7 +42,7 @@ func (m *Manager) check(ctx context.Context, userID int64, used *record) (*recor
 		m.alive.note(userID, time.Now())
 		return used, nil
 	}
-	_, r, err := m.update(ctx, userID, func(r *record) error {
+	_, r, err := m.update(ctx, userID, func(r *record, _ bool) error {
 		if r.id() != used.id() {
 			return errUnchanged
 		}

@@ -248,9 +248,9 @@ func (r rotation) mark(ev event, at moment) (rotation, effect) {
 		return r.write(r.marked(now, ReasonRevoked), ev.version)
 	case at.elapsed-r.since < leaseLength:
 		return r.readAgain(forWinner)
-	case now.Lease.Owner != "" && now.Lease.Owner != r.owner: // Who took the lease over will find out the same.
-		return r.readAgain(forWinner)
 	default:
+		// Whoever has taken the lease over meanwhile asks with the same dead token, or holds the pair and stores it over this
+		// mark. To wait for them, too, would be to wait for ever: they in turn would have somebody to wait for.
 		return r.write(r.marked(now, ReasonLost), ev.version)
 	}
 }

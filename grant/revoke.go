@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"time"
@@ -35,9 +36,9 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 	go func() {
 		defer done()
 		m.work.linger(grace)
-		err := m.revokeNow(ctx, t)
+		rest, err := m.app.EndToken(ctx, t)
 		for try := 0; errors.Is(err, oauth.ErrTryLater) && m.work.linger(backoff(try, time.Second, 10*time.Second)); try++ {
-			err = m.revokeNow(ctx, t)
+			rest, err = m.app.EndToken(ctx, rest)
 		}
 		if err != nil {
 			m.log.LogAttrs(ctx, slog.LevelWarn, "a token could not be revoked at GitHub",
@@ -47,61 +48,56 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 }
 
 // revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same,
-// and then the user's other browsers live on this token.
-func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.Token) {
-	m.onceStoreAnswers(ctx, s.UserID, func(ctx context.Context, r *record, err error) {
+// and then the user's other browsers live on this token, and nobody knows the one before.
+func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage string, tok, replaced oauth.Token) {
+	m.onceStoreAnswers(ctx, s.UserID, func(ctx context.Context, r *record, version string, err error) error {
 		if err == nil {
-			if _, stored := r.Logins[s.LoginID]; stored {
-				return
+			if _, stored := r.Logins[s.LoginID]; stored || r.Lineage == lineage {
+				m.revoke(ctx, replaced, revokeGrace, "a new sign-in replaced it")
+				return nil
+			}
+			// That this can be written proves that the read was the newest, and keeps out the write that failed, should it
+			// still be on its way.
+			same := r.clone()
+			if same.Lineage == "" {
+				same.forget(m.clock())
+			}
+			same.WriteID = rand.Text()
+			if _, err := m.put(ctx, s.UserID, same, version); err != nil {
+				return err
 			}
 		}
 		m.revoke(ctx, tok, 0, "it could not be stored")
+		return nil
 	})
 }
 
 // revokeIfForgotten deals with a sign-out whose write failed: it may have taken effect all the same, and then nobody
 // else knows the token any more.
 func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, lineage string, tok oauth.Token) {
-	m.onceStoreAnswers(ctx, userID, func(ctx context.Context, r *record, err error) {
+	m.onceStoreAnswers(ctx, userID, func(ctx context.Context, r *record, _ string, err error) error {
 		if err == nil && r.Lineage != lineage {
 			m.revoke(ctx, tok, 0, "the user signed out")
 		}
+		return nil
 	})
 }
 
-// onceStoreAnswers calls f behind the caller's back with what the store has to say, however long that takes.
-func (m *Manager) onceStoreAnswers(ctx context.Context, userID int64, f func(context.Context, *record, error)) {
+// onceStoreAnswers calls f behind the caller's back with what the store has to say, however long that takes, and again
+// where f returns an error.
+func (m *Manager) onceStoreAnswers(ctx context.Context, userID int64, f func(context.Context, *record, string, error) error) {
 	ctx, done, ok := m.work.detach(ctx, outageTimeout)
 	if !ok {
 		return
 	}
 	go func() {
 		defer done()
-		for try := 0; ctx.Err() == nil; try++ {
-			r, _, err := m.get(ctx, userID)
-			if _, away := errors.AsType[*StoreError](err); !away {
-				f(ctx, r, err)
+		for try, last := 0, false; ctx.Err() == nil; try++ {
+			r, version, err := m.get(ctx, userID)
+			if _, away := errors.AsType[*StoreError](err); !away && f(ctx, r, version, err) == nil || last {
 				return
 			}
-			if !m.work.linger(backoff(try, time.Second, 30*time.Second)) {
-				return
-			}
+			last = !m.work.linger(backoff(try, time.Second, 30*time.Second)) // Close waits for one more look.
 		}
 	}()
-}
-
-func (m *Manager) revokeNow(ctx context.Context, t oauth.Token) error {
-	if now := m.clock(); t.ExpiredAt(now) && t.Refreshable() {
-		// GitHub takes no expired access token to name the one to revoke, while the refresh token
-		// would live on for months. What a refresh brings can be revoked, and takes that along.
-		next, err := m.app.Refresh(ctx, t)
-		if errors.Is(err, oauth.ErrSignInAgain) {
-			return nil // It is dead.
-		}
-		if err != nil {
-			return err
-		}
-		t = next
-	}
-	return m.app.RevokeToken(ctx, t.AccessToken)
 }

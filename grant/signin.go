@@ -71,12 +71,16 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 
 	now := m.clock()
 	session := Session{UserID: user.ID, LoginID: rand.Text()}
+	lineage := rand.Text()
 	var replaced token // By the write that counted, also where its answer got lost.
 	tried := false     // To write.
-	_, _, err = m.update(ctx, user.ID, func(r *record) error {
+	_, _, err = m.update(ctx, user.ID, func(r *record, again bool) error {
 		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
 			return errUnchanged // An earlier try had got through, and others have built on it.
+		}
+		if again { // Or it had, and was signed out everywhere at once: to write it again would undo that.
+			return &StoreError{Op: "put", Err: errors.New("whether it counted is not known")}
 		}
 		if r.ClientID != m.app.ClientID() {
 			*r = record{} // Another app's logins are not ours, nor is its token.
@@ -87,7 +91,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 			User:     user,
 			Token:    storedToken(tok, now),
 			Logins:   r.Logins,
-			Lineage:  rand.Text(),
+			Lineage:  lineage,
 		}
 		r.addLogin(session.LoginID, login{Created: now.UTC(), Expires: now.Add(l.Lifetime).UTC(), Browser: l.Browser})
 		return nil
@@ -97,7 +101,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		m.revoke(ctx, tok, 0, "it could not be stored")
 		return Session{}, oauth.User{}, err
 	case err != nil:
-		m.revokeUnlessStored(ctx, session, tok)
+		m.revokeUnlessStored(ctx, session, lineage, tok, replaced.oauth())
 		return Session{}, oauth.User{}, err
 	}
 	m.giveUpPair(ctx, user.ID, "a new sign-in replaced it")

@@ -9,19 +9,15 @@ import (
 // unless the manager keeps tokens.
 //
 // A login that is not there is no error. An error means that the store could not be written, and
-// that the login may still stand.
+// that the login may still stand; or it is [ErrClosed]. A caller who hangs up does not undo it.
 func (m *Manager) SignOut(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool { return r.dropLogin(s.LoginID) })
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) { r.dropLogin(s.LoginID) })
 }
 
 // Discard takes back a login that no browser holds, for example because its session could not be
 // stored. Other logins of the browser stay. Errors are those of [Manager.SignOut].
 func (m *Manager) Discard(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool {
-		_, ok := r.Logins[s.LoginID]
-		delete(r.Logins, s.LoginID)
-		return ok
-	})
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) { delete(r.Logins, s.LoginID) })
 }
 
 // SignOutEverywhere ends all of a user's logins, and forgets and revokes the token unless the
@@ -36,40 +32,48 @@ func (m *Manager) Forget(ctx context.Context, userID int64) error {
 	return m.signOut(ctx, userID, false, endAll)
 }
 
-func endAll(r *record) bool {
-	clear(r.Logins)
-	return true
-}
+func endAll(r *record) { clear(r.Logins) }
 
-func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, remove func(*record) bool) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
-	defer cancel()
+func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, remove func(*record)) (err error) {
+	// Whoever hangs up is signed out all the same, and their token revoked.
+	ctx, done, ok := m.work.detach(ctx, signInTimeout)
+	if !ok {
+		return ErrClosed
+	}
+	defer done()
 	ctx, finish := m.outside.startSpan(ctx, "ghlogin.sign_out")
 	defer func() { finish(err) }()
 	now := m.clock()
-	var forgotten *record // By a write that was tried.
-	before, after, err := m.update(ctx, userID, func(r *record) error {
-		if r.Lineage == "" || r.ClientID != m.app.ClientID() || !remove(r) {
+	var forgotten []*record // By each write that was tried, whether or not its answer came.
+	_, _, err = m.update(ctx, userID, func(r *record, _ bool) error {
+		if r.Lineage != "" && r.ClientID != m.app.ClientID() {
 			return errUnchanged
 		}
+		// It is written also where there is nothing to take out: that it can be proves that what was read is the newest,
+		// and not what a store that lags behind still shows from before the sign-in.
+		remove(r)
 		r.dropEndedLogins(now)
-		if len(r.Logins) == 0 && !keepToken {
-			forgotten = r.clone()
+		if len(r.Logins) == 0 && !keepToken || r.Lineage == "" {
+			if r.Lineage != "" {
+				forgotten = append(forgotten, r.clone())
+			}
 			r.forget(now)
 		}
 		return nil
 	})
 	if err != nil {
-		if forgotten != nil {
-			m.revokeIfForgotten(ctx, userID, forgotten.Lineage, forgotten.Token.oauth())
+		for _, r := range forgotten {
+			m.revokeIfForgotten(ctx, userID, r.Lineage, r.Token.oauth())
 		}
 		return err
 	}
 	m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID})
-	if before.Lineage != "" && after.Lineage == "" {
+	if len(forgotten) > 0 {
 		m.tell(ctx, Event{Kind: EventForgotten, UserID: userID})
 		m.giveUpPair(ctx, userID, "the user signed out")
-		m.revoke(ctx, before.Token.oauth(), 0, "the user signed out")
+	}
+	for _, r := range forgotten {
+		m.revoke(ctx, r.Token.oauth(), 0, "the user signed out")
 	}
 	return nil
 }

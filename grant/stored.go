@@ -114,10 +114,14 @@ var errUnchanged = errors.New("grant: nothing to change")
 // other writer comes between. It returns the record as it was before and after. If change returns
 // errUnchanged nothing is written, and that is no error; any other ends the update.
 //
+// again tells change that a Put of this update went unanswered and that somebody has written since: it may have
+// counted, and been undone.
+//
 // Whatever a refresh does not write goes through here, so every change to a grant says in one func what must
 // still be true of it.
-func (m *Manager) update(ctx context.Context, userID int64, change func(r *record) error) (before, after *record, err error) {
+func (m *Manager) update(ctx context.Context, userID int64, change func(r *record, again bool) error) (before, after *record, err error) {
 	writeID := rand.Text() // The same over repetitions: any of them may be the one that counted.
+	unanswered, over := false, ""
 	for try := 0; ; try++ {
 		now, version, err := m.get(ctx, userID)
 		if err != nil {
@@ -128,7 +132,7 @@ func (m *Manager) update(ctx context.Context, userID int64, change func(r *recor
 			return before, now, nil
 		}
 		before, after = now, now.clone()
-		switch err := change(after); {
+		switch err := change(after, unanswered && version != over); {
 		case errors.Is(err, errUnchanged):
 			return before, before, nil
 		case err != nil:
@@ -138,6 +142,9 @@ func (m *Manager) update(ctx context.Context, userID int64, change func(r *recor
 		_, err = m.put(ctx, userID, after, version)
 		if err == nil {
 			return before, after, nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			unanswered, over = true, version
 		}
 		// A conflict means that somebody got on, so it can go on for as long as ctx does. An outage
 		// can't: callers have better things to do than to wait it out.

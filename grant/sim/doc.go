@@ -49,23 +49,6 @@
 // spread their pauses at random, and the Go scheduler orders what happens at one instant. So a schedule is tried
 // several times before it counts as good while one is being made small.
 //
-// # Holes that are known
-//
-// A schedule that meets one of these is set aside, which the counts show. They are constants in judge_test.go, to be
-// set to false when they are mended.
-//
-//   - holeSignOutLags: a sign-out whose read lags behind does not see the login, writes nothing, and reports success.
-//   - holeSignInLags: the write of a sign-in counted, but its answer was lost, and then a read lags behind: the sign-in
-//     revokes its token for not stored, though it is.
-//   - holeSignInLate: the write of a sign-in counts only after the manager looked for it: again the token that is
-//     stored is revoked, and the user's other browsers must sign in again.
-//   - holeSignInTwice: the write of a sign-in counted, its answer was slow, and the user signed out meanwhile: the
-//     repetition finds a tombstone, takes that for "never stored", and signs in again with a token that was revoked.
-//   - holeUnsureDrop: a sign-out or a sign-in took effect without its answer: the token that it replaced or forgot lives on
-//     at GitHub, since nobody knows that it is to be revoked.
-//   - holeRevokeLate: GitHub says 404 to the revocation of an access token that ran out a moment ago, or long ago by
-//     another clock than the replica's. It is taken for revoked, and its refresh token lives on.
-//
 // # Does it find anything?
 //
 // Changes that break grant, and how many schedules it took until an invariant said so, in one run each; the numbers vary

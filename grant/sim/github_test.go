@@ -48,15 +48,12 @@ type pair struct {
 	// What the fleet knows and does.
 	holder   *replica               // Who got the answer that brought it; nil if nobody did.
 	stored   bool                   // It stood in the store.
-	late     bool                   // It was written when its writer had given up.
 	dropped  []*replica             // Who put another grant in its place, or none, and must revoke it.
 	refused  map[*replica]time.Time // When GitHub's bad_refresh_token came to whom.
 	doubt    bool                   // An answer about its refresh was lost, or a lease on it was left behind.
 	moved    bool                   // A lease on it ran out and was taken over.
 	asking   int                    // Refreshes of it that replicas wait for now.
 	asked    int                    // Refreshes of it, while it was the stored one.
-	unsure   bool                   // The Put that dropped it was not answered, so its writer may not know.
-	expired  bool                   // A revocation came when the access token had run out: GitHub knows none such.
 	unending bool                   // A revocation of it met a fault.
 }
 
@@ -290,9 +287,6 @@ func (g *github) do(q request) (status int, answer string, _ *pair) {
 	default: // revokeCall
 		p := g.works(q.token)
 		if p == nil {
-			if p = g.access[q.token]; p != nil && !p.dead {
-				p.expired = true
-			}
 			return http.StatusNotFound, `{"message":"Not Found"}`, nil
 		}
 		p.dead, p.revoked = true, true

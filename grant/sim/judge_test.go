@@ -9,23 +9,11 @@ import (
 // leaseLength is how long a lease must have stood before another replica may take it over.
 const leaseLength = 30 * time.Second
 
-// Holes that are known and not mended yet, as doc.go tells them. A schedule that meets one is set aside, not judged
-// any further; with false here, it is a violation.
-const (
-	holeSignOutLags = true
-	holeSignInLags  = true
-	holeSignInTwice = true
-	holeSignInLate  = true
-	holeRevokeLate  = true
-	holeUnsureDrop  = true
-)
-
 // judge watches every write and every token request, and says which invariant was violated first. It is told all
 // things under the world's lock, in the order in which they took effect.
 type judge struct {
 	found   *violation
 	numbers numbers
-	aside   bool // A known hole was met, after which nothing can be said.
 	telling bool
 	story   strings.Builder
 
@@ -50,17 +38,9 @@ func (w *world) tell(format string, args ...any) {
 }
 
 func (w *world) violate(invariant, format string, args ...any) {
-	if w.judge.found == nil && !w.judge.aside {
+	if w.judge.found == nil {
 		w.judge.found = &violation{invariant, fmt.Sprintf(format, args...)}
 		w.tell("VIOLATION of %q: %s", invariant, w.judge.found.what)
-	}
-}
-
-// setAside ends the judging of a schedule that met one of the holes that doc.go names.
-func (w *world) setAside() {
-	if w.judge.found == nil && !w.judge.aside {
-		w.judge.aside = true
-		w.judge.numbers.aside++
 	}
 }
 
@@ -117,9 +97,6 @@ func (w *world) wrote(old, now *version) {
 	case !known:
 		j.lineages[g.Lineage] = p.signIn
 		if p.revoked && !p.userRevoked {
-			if holeSignInLate {
-				w.setAside()
-			}
 			w.violate(notRevoked, "replica %v stores %v, which the app revoked", by, p)
 		}
 		if p.generation != 0 || g.Generation != 0 {
@@ -135,7 +112,7 @@ func (w *world) wrote(old, now *version) {
 		w.violate(noGoingBack, "%v is stored as generation %d", p, g.Generation)
 	}
 	if p != nil {
-		p.stored, p.late = true, p.late || now.late
+		p.stored = true
 	}
 	if g.Lineage != "" && g.Lineage == was.Lineage {
 		w.wroteInLineage(old, now, before, p)
@@ -164,7 +141,7 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 	if g.Generation > was.Generation {
 		w.judge.numbers.rotations++
 		j.writes[before.n]++
-	} else if len(g.Logins) == len(was.Logins) && by.everywhere == 0 {
+	} else if strings.Contains(g.WriteID, ".") { // A refresh's write names its phase.
 		j.writes[p.n]++
 	}
 	switch stood := now.at.Sub(old.at); {
@@ -200,9 +177,6 @@ func (w *world) wroteLogins(g, was *grantJSON, by *replica) {
 	}
 	for id := range g.Logins {
 		if _, stood := was.Logins[id]; !stood && w.judge.logins[id] {
-			if holeSignInTwice && by.lostPut {
-				w.setAside()
-			}
 			w.violate(loginsStand, "replica %v brings a login back", by)
 		}
 		w.judge.logins[id] = true
@@ -215,11 +189,8 @@ func (w *world) signedIn(loginID string) {
 	}
 }
 
-func (w *world) signedOut(r *replica, ses *session) {
+func (w *world) signedOut(ses *session) {
 	if _, stands := w.shelf.newest().grant.Logins[ses.LoginID]; stands {
-		if holeSignOutLags && r.lagged() {
-			w.setAside()
-		}
 		w.violate(loginsStand, "a sign-out was reported, but the login stands")
 	}
 }
@@ -276,9 +247,6 @@ func (w *world) revokes(r *replica, access string, f fault) {
 	}
 	w.tell("replica %v revokes %v", r, p)
 	if w.shelf.newest().grant.Token.AccessToken == access && w.shelf.newest().grant.Lineage != "" {
-		if holeSignInLags && r.lagged() || holeSignInLate && p.late {
-			w.setAside()
-		}
 		w.violate(notRevoked, "replica %v revokes %v, which is stored", r, p)
 	}
 	if f != none {

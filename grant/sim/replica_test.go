@@ -27,7 +27,6 @@ type replica struct {
 
 	// The world's lock guards these.
 	everywhere int       // Calls of SignOutEverywhere that are, or may be, under way.
-	lostPut    bool      // A Put of it was carried out without an answer.
 	cutOff     bool      // Close ended work before it was done.
 	away       time.Time // When a call of the store last met a fault.
 	blind      bool      // That was just before, or while, it was closed: it could not see what to revoke.
@@ -59,9 +58,6 @@ func (w *world) newReplica(place int) *replica {
 	w.all = append(w.all, r)
 	return r
 }
-
-// lagged says that what the replica does now may come from a read that lagged behind.
-func (r *replica) lagged() bool { return time.Since(r.lagsUntil) < minute }
 
 // crash ends a replica as a power cut would: nothing it does has an effect any more. Another takes its place.
 func (r *replica) crash() {

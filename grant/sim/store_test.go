@@ -17,7 +17,6 @@ type version struct {
 	value []byte
 	at    time.Time
 	by    *replica
-	late  bool // The writer had given up before.
 	grant grantJSON
 }
 
@@ -76,11 +75,7 @@ func (h handle) Get(ctx context.Context, _ string) (store.Entry, error) {
 }
 
 func (h handle) Put(ctx context.Context, _ string, e store.Entry) (string, error) {
-	var (
-		n        int
-		dropped  *pair
-		returned bool // Before its effect.
-	)
+	var n int
 	err := h.call(ctx, put, func() error {
 		w := h.r.w
 		have := ""
@@ -90,7 +85,7 @@ func (h handle) Put(ctx context.Context, _ string, e store.Entry) (string, error
 		if e.Version != have {
 			return store.ErrConflict
 		}
-		v := version{value: shift(e.Value, h.r.clock), at: time.Now(), by: h.r, late: returned}
+		v := version{value: shift(e.Value, h.r.clock), at: time.Now(), by: h.r}
 		if err := json.Unmarshal(v.value, &v.grant); err != nil {
 			return err
 		}
@@ -98,22 +93,11 @@ func (h handle) Put(ctx context.Context, _ string, e store.Entry) (string, error
 		w.shelf.versions = append(w.shelf.versions, v)
 		n = len(w.shelf.versions)
 		w.wrote(&old, &v)
-		if v.grant.Lineage != old.grant.Lineage {
-			dropped = w.gh.access[old.grant.Token.AccessToken]
-		}
-		if dropped != nil && returned {
-			dropped.unsure = true
-		}
 		return nil
 	})
 	h.r.w.mu.Lock()
 	defer h.r.w.mu.Unlock()
-	returned = true
 	if err != nil {
-		h.r.lostPut = h.r.lostPut || n > 0
-		if dropped != nil {
-			dropped.unsure = true
-		}
 		return "", err
 	}
 	h.r.floor = max(h.r.floor, n)

@@ -104,7 +104,7 @@ func (w *world) signOut(r *replica, which int) {
 	defer w.mu.Unlock()
 	w.tell("sign-out through replica %v: %v", r, err)
 	if err == nil && !r.crashed.Load() {
-		w.signedOut(r, ses)
+		w.signedOut(ses)
 	}
 }
 
@@ -121,7 +121,7 @@ func (w *world) signOutEverywhere(r *replica) {
 		r.everywhere-- // Otherwise it may still take effect.
 		for _, ses := range before {
 			ses.asked = true
-			w.signedOut(r, ses)
+			w.signedOut(ses)
 		}
 	}
 }

@@ -79,10 +79,10 @@ func (w *world) lastVerdict() {
 		if p.dead || p.access == stored || p.unending {
 			continue
 		}
-		excused := p.holder == nil || holeUnsureDrop && p.unsure || holeRevokeLate && p.expired
+		excused := p.holder == nil
 		excused = excused || !p.stored && (p.holder.gone() || p.generation == 0 && p.holder.blind)
 		for _, r := range p.dropped {
-			excused = excused || r.gone()
+			excused = excused || r.gone() || r.blind
 		}
 		if !excused {
 			w.violate(nothingLeft, "%v is alive, which nobody stores (held by replica %v, dropped by %v)", p, p.holder, p.dropped)

@@ -42,7 +42,7 @@ type outageNow struct {
 }
 
 // numbers is what schedules came to.
-type numbers struct{ schedules, rotations, crashes, lost, signIns, marked, calls, aside int64 }
+type numbers struct{ schedules, rotations, crashes, lost, signIns, marked, calls int64 }
 
 func (n *numbers) add(o numbers) {
 	n.schedules += o.schedules
@@ -52,7 +52,6 @@ func (n *numbers) add(o numbers) {
 	n.signIns += o.signIns
 	n.marked += o.marked
 	n.calls += o.calls
-	n.aside += o.aside
 }
 
 // run runs a schedule and returns what it violated. With a story, it also tells what happened.
