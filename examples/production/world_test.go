@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -12,9 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -138,19 +139,26 @@ type replica struct {
 	cmd          *exec.Cmd
 	pages, admin string // Base URLs.
 	ended        chan struct{}
-	leaves       atomic.Bool
 	log          strings.Builder // Good once ended is closed.
 }
 
 // start runs a replica and waits until it is ready.
 func (w *world) start(t *testing.T, more ...string) *replica {
 	t.Helper()
+	r := w.launch(t, more...)
+	eventually(t, "a replica to be ready", func() bool { return r.isReady(t.Context()) })
+	return r
+}
+
+// launch runs a replica and waits until it listens.
+func (w *world) launch(t *testing.T, more ...string) *replica {
+	t.Helper()
 	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &replica{cmd: exec.CommandContext(t.Context(), bin), ended: make(chan struct{})} //nolint:gosec // It was just built.
-	r.cmd.Env = append(w.env, more...)
+	r.cmd.Env = append(slices.Clone(w.env), more...)
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +190,6 @@ func (w *world) start(t *testing.T, more ...string) *replica {
 			t.Fatal("the replica does not listen")
 		}
 	}
-	eventually(t, "a replica to be ready", func() bool { return r.isReady(t.Context()) })
 	return r
 }
 
@@ -274,4 +281,18 @@ func (b *balancer) watch(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+func get(t *testing.T, address string) string {
+	t.Helper()
+	resp, err := http.Get(address) //nolint:gosec,noctx // The test's own server.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

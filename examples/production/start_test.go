@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/ghlogin/ghlogin/store/memory"
+)
+
+// runToEnd runs the program, which must end by itself within the start's time-out, and returns its status and what it told a
+// person.
+func runToEnd(t *testing.T, env []string) (status int, told string) {
+	t.Helper()
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout+10*time.Second)
+	defer cancel()
+	var stderr strings.Builder
+	cmd := exec.CommandContext(ctx, bin) //nolint:gosec // It was just built.
+	cmd.Env, cmd.Stderr = env, &stderr
+	_ = cmd.Run()
+	if ctx.Err() != nil {
+		t.Errorf("the program did not end in time")
+	}
+	if strings.Contains(stderr.String(), "goroutine ") {
+		t.Errorf("a stack trace:\n%s", stderr.String())
+	}
+	return cmd.ProcessState.ExitCode(), stderr.String()
+}
+
+func TestAllThatIsWrongWithTheEnvironmentIsOneMessage(t *testing.T) {
+	t.Parallel()
+	status, told := runToEnd(t, []string{"SESSIONS=carrier-pigeon", "VAULT_ROLE_ID=x", "VAULT_KUBERNETES_ROLE=y", "GITHUB_REDIRECT_URL=ftp://x"})
+	for _, want := range []string{
+		"GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET", "redirect url", "COOKIE_KEY_FILE", "VAULT_ADDR", "both set", `SESSIONS is "carrier-pigeon"`,
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("no word of %s in:\n%s", want, told)
+		}
+	}
+	if status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+}
+
+func TestAbsentVaultOrRedisIsASentence(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	env := []string{
+		"GITHUB_CLIENT_ID=x", "GITHUB_CLIENT_SECRET=very-secret", "GITHUB_REDIRECT_URL=https://app.example/auth/github/callback",
+		"COOKIE_KEY_FILE=" + file(t, strings.Repeat("k", 32)), "VAULT_ROLE_ID=role", "VAULT_SECRET_ID_FILE=" + file(t, "secret-id"),
+		"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0",
+	}
+	for want, more := range map[string][]string{
+		"vault is not available":           {"VAULT_ADDR=" + gone.URL, "SESSIONS=cookie"},
+		"does not answer, check REDIS_URL": {"VAULT_ADDR=" + gone.URL, "SESSIONS=redis", "REDIS_URL=unix:///nowhere/redis"},
+		"REDIS_URL is not one of a Redis":  {"VAULT_ADDR=" + gone.URL, "REDIS_URL=http://:very-secret@x"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			status, told := runToEnd(t, append(slices.Clone(env), more...))
+			if status != 1 || !strings.Contains(told, want) && !strings.Contains(told, "vault is not available") || strings.Contains(told, "very-secret") {
+				t.Errorf("status %d: %s", status, told)
+			}
+		})
+	}
+}
+
+func TestMetricsReadAsPrometheusWantsThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "cookie")
+	r := w.start(t)
+	w.balancer.use(r)
+	w.crowd(t)
+	text := get(t, r.admin+"/metrics")
+	for _, want := range []string{
+		"ghlogin_events_total", "ghlogin_pairs_held", "ghlogin_grants_kept", "ghlogin_lookups_total", "ghlogin_vault_operations_total", "go_goroutines",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no metric %s", want)
+		}
+	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "ghlogin") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+func TestReadinessNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "cookie")
+	good := w.start(t)
+	if text := get(t, good.admin+"/readyz"); !strings.Contains(text, `"vault":"ok"`) || !strings.Contains(text, `"github_credentials":"ok"`) {
+		t.Errorf("a replica that is ready says %s", text)
+	}
+	// A mistyped secret stops a roll-out: the new replica never gets ready, and the old ones go on.
+	wrong := w.launch(t, "GITHUB_CLIENT_SECRET=mistyped")
+	if text := get(t, wrong.admin+"/readyz"); wrong.isReady(t.Context()) || !strings.Contains(text, "incorrect_client_credentials") || strings.Contains(text, "mistyped") {
+		t.Errorf("a replica with a wrong client secret says %s", text)
+	}
+}
+
+// A secret that GitHub takes no more is said, and is no reason to send nobody to any replica.
+func TestRefusedSecretTakesNoReplicaOutThatHadAGoodOne(t *testing.T) {
+	t.Parallel()
+	for accepted, want := range map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable} {
+		h := &health{store: memory.New(), accepted: accepted, refused: errors.New("refused"), checkedAt: time.Now()}
+		rec := httptest.NewRecorder()
+		h.ready(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if rec.Code != want || !strings.Contains(rec.Body.String(), "refused") {
+			t.Errorf("accepted before %t: %d %s, want %d", accepted, rec.Code, rec.Body, want)
+		}
+	}
+}
