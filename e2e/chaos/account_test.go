@@ -35,10 +35,10 @@ const (
 )
 
 // judge says why a user had to sign in again. The grant holds the refresh token that was lost; the request
-// that spent it tells the rest.
-func (e evidence) judge(s signInCase) (verdict, why string) {
+// that spent it, at the time spent, tells the rest.
+func (e evidence) judge(s signInCase) (verdict, why string, spent time.Time) {
 	if s.grant.NeedsLogin != "lost" {
-		return unaccounted, fmt.Sprintf("the reason is %q, but nobody revoked anything", s.grant.NeedsLogin)
+		return unaccounted, fmt.Sprintf("the reason is %q, but nobody revoked anything", s.grant.NeedsLogin), spent
 	}
 	token := chaos.Fingerprint(s.grant.Token.RefreshToken)
 	for _, a := range e.asks {
@@ -46,27 +46,27 @@ func (e evidence) judge(s signInCase) (verdict, why string) {
 			continue
 		}
 		if a.Lost {
-			return answerLost, fmt.Sprintf("%s asked at %s", a.Replica, clock(a.Began))
+			return answerLost, fmt.Sprintf("%s asked at %s", a.Replica, clock(a.Began)), a.Began
 		}
 		r := e.byName[a.Replica]
 		if r == nil {
-			return unaccounted, "no replica of the fleet asked"
+			return unaccounted, "no replica of the fleet asked", a.Began
 		}
 		for _, n := range r.diary() {
 			if n.Op == chaos.Commit && n.Token == a.Next && n.Err == "" {
-				return unaccounted, fmt.Sprintf("%s stored the pair at %s", r.name, clock(n.Began))
+				return unaccounted, fmt.Sprintf("%s stored the pair at %s", r.name, clock(n.Began)), a.Began
 			}
 		}
 		switch killed := r.killedAt(); {
 		case killed.IsZero() || killed.After(s.found):
-			return unaccounted, fmt.Sprintf("%s got the pair at %s and lived on", r.name, clock(a.Ended))
+			return unaccounted, fmt.Sprintf("%s got the pair at %s and lived on", r.name, clock(a.Ended)), a.Began
 		case killed.Before(a.Began):
-			return unaccounted, fmt.Sprintf("%s had been killed before it asked", r.name)
+			return unaccounted, fmt.Sprintf("%s had been killed before it asked", r.name), a.Began
 		default:
-			return killedInWindow, fmt.Sprintf("%s asked at %s, was answered at %s and killed at %s", r.name, clock(a.Began), clock(a.Ended), clock(killed))
+			return killedInWindow, fmt.Sprintf("%s asked at %s, was answered at %s and killed at %s", r.name, clock(a.Began), clock(a.Ended), clock(killed)), a.Began
 		}
 	}
-	return unaccounted, "no request spent its refresh token: it is still good"
+	return unaccounted, "no request spent its refresh token: it is still good", spent
 }
 
 // doubles finds requests with one refresh token that were under way at once, though the lease of the first

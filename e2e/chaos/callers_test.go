@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/url"
@@ -26,39 +27,35 @@ const patience = 100 * time.Second
 
 // ledger counts what calls came to.
 type ledger struct {
-	mu     sync.Mutex
-	kinds  map[chaos.Kind]int
-	calm   int // Calls that met no trouble.
-	wrong  []string
-	served map[int64]time.Time // When the last good call of each user began.
+	mu      sync.Mutex
+	kinds   map[chaos.Kind]int
+	calm    int // Calls that met no trouble.
+	slowest time.Duration
+	wrong   []string
+	served  map[int64]time.Time // When the last good call of each user began.
 }
 
-// enter counts a call. A failure that no trouble explains is wrong.
-func (l *ledger) enter(user int64, kind chaos.Kind, began time.Time, trouble, detail string) {
+// enter counts a call that met these troubles. A failure that they do not explain is wrong.
+func (l *ledger) enter(user int64, began time.Time, o chaos.Outcome, troubles []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kinds[kind]++
-	if trouble == "" {
+	l.kinds[o.Kind]++
+	if len(troubles) == 0 {
 		l.calm++
 	}
-	switch kind {
+	switch o.Kind {
 	case chaos.OK:
+		l.slowest = max(l.slowest, time.Since(began))
 		if began.After(l.served[user]) {
 			l.served[user] = began
 		}
-		return
-	case replicaKilled, chaos.NeedsLogin, remembered:
-		return // Accounted for one by one.
-	case chaos.TryLater, chaos.APIStatus:
-		if trouble != "" {
-			return
+	case replicaKilled, chaos.NeedsLogin, remembered: // Accounted for one by one.
+	default:
+		if !explains(troubles, o) {
+			l.wrong = append(l.wrong, fmt.Sprintf("user %d, from %s for %v, troubles %q: %s: %s",
+				user, clock(began), time.Since(began).Round(time.Millisecond), troubles, o.Kind, o.Detail))
 		}
 	}
-	if trouble == "" {
-		trouble = "no trouble"
-	}
-	l.wrong = append(l.wrong, began.Format("15:04:05.000")+" after "+time.Since(began).Round(time.Millisecond).String()+
-		", user "+strconv.FormatInt(user, 10)+", "+trouble+": "+string(kind)+": "+detail)
 }
 
 // total returns the number of calls and of those that failed.
@@ -104,7 +101,7 @@ func (c *run) call(ctx context.Context, user int64, r *replica) {
 	if ctx.Err() != nil {
 		return // The run is over.
 	}
-	trouble := c.troubles.during(began)
+	troubles := c.troubles.during(began)
 	switch {
 	case err != nil && !r.killedAt().IsZero():
 		o.Kind = replicaKilled
@@ -115,5 +112,5 @@ func (c *run) call(ctx context.Context, user int64, r *replica) {
 	case o.Kind == chaos.NeedsLogin:
 		o.Kind = c.signInAgain(ctx, user, r, began, o.Detail)
 	}
-	c.ledger.enter(user, o.Kind, began, trouble, o.Detail)
+	c.ledger.enter(user, began, o, troubles)
 }

@@ -10,8 +10,8 @@
 // out, 100 times. Each time GitHub must have got exactly one token request, Vault's version number of the
 // grant must be higher by exactly two, which is the number of writes that took effect, and no call may have
 // failed. Between two such moments the same callers make the same calls with a fresh token; the "added wait" is
-// the difference between the percentiles of the two. Four thousand calls at once keep a small machine
-// busy for most of a second, which is why the quiet moment is no faster than it is.
+// the difference between the percentiles of the two, and its median over the rounds. Four thousand calls at
+// once keep a small machine busy for most of a second, which is why the quiet moment is no faster than it is.
 //
 // TestSteadyTrafficAcrossRotations has callers call all the time, while tokens are refreshed behind them
 // before they run out. GitHub looks at some requests' tokens late, so that many are sent with a token that
@@ -28,8 +28,9 @@
 //
 // How to read its report:
 //
-//   - "try-later" and "api-status" are calls that failed while Vault or GitHub was out of order, or within a
-//     margin after it (see trouble_test.go). One at any other time fails the run.
+//   - "try-later" are calls that failed while Vault or GitHub was out of order, or within a margin after it
+//     (see trouble_test.go); "api-status" those that GitHub's API itself answered with 502 or 429. One at any
+//     other time fails the run.
 //   - "replica killed" are calls whose replica was killed meanwhile. They say nothing about the library: the
 //     caller goes to another.
 //   - "needs-login" are calls of a user who had to sign in again. The harness then notes the user's grant,

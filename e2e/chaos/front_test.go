@@ -57,7 +57,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &answer{ResponseWriter: w}
 	if !strings.HasSuffix(r.URL.Path, "/login/oauth/access_token") {
 		f.gh.ServeHTTP(seen, r)
-		if strings.HasPrefix(r.URL.Path, "/api/v3/user") {
+		if isCall(r) {
 			f.api.Add(1)
 			if seen.status == http.StatusUnauthorized {
 				f.dead.Add(1)
@@ -95,6 +95,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	f.gh.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), askKey{}, a)))
 }
+
+// isCall says whether a request is a caller's call to the API.
+func isCall(r *http.Request) bool { return r.URL.Path == "/api/v3/user" }
 
 type askKey struct{}
 

@@ -32,15 +32,19 @@ type plan struct{ kills, vault, github []misfortune }
 // round is the length of a series of troubles with the calm behind it.
 const round = 50 * time.Second
 
-// newPlan is all of a run's chance but that of timing: one seed gives one plan.
+// newPlan is all of a run's chance but that of timing: one seed gives one plan, of which a shorter run has the
+// beginning.
 func newPlan(seed uint64, length time.Duration, slots int) (p plan) {
-	random := rand.New(rand.NewPCG(seed, 1))
+	var random *rand.Rand
 	between := func(from, to float64) time.Duration {
 		return time.Duration((from + random.Float64()*(to-from)) * float64(time.Second))
 	}
-	for at := between(1, 3); at < length-time.Second; at += between(1.5, 4.5) {
+	random = rand.New(rand.NewPCG(seed, 1))
+	// Seldom enough that most replicas live to see a lost pair through, which takes a lease and a grace.
+	for at := between(1, 4); at < length-time.Second; at += between(3, 8) {
 		p.kills = append(p.kills, misfortune{kind: "kill", at: at, length: between(0.2, 2), slot: random.IntN(slots), aimed: random.IntN(3) == 0})
 	}
+	random = rand.New(rand.NewPCG(seed, 2))
 	if length < round {
 		// Before its tokens' first end there is nothing to disturb.
 		p.github = []misfortune{

@@ -27,7 +27,7 @@ func (c *run) report(t *testing.T, seed uint64) {
 	t.Logf("seed %d, %v, %d replicas, %d users, %d callers", seed, *chaosLength, chaosReplicas, len(c.world.users), *chaosCallers)
 	t.Logf("%d replicas killed; %d troubles of Vault and GitHub", c.kills.Load(), len(c.troubles.all))
 	t.Logf("%d rotations, %d token requests: %v", rotations, len(e.asks), results)
-	t.Logf("%d calls, %d of them not at once (%d met no trouble):", calls, failed, c.ledger.calm)
+	t.Logf("%d calls, %d of which failed; %d met no trouble; the slowest good one took %v", calls, failed, c.ledger.calm, c.ledger.slowest.Round(time.Millisecond))
 	for _, kind := range kinds {
 		t.Logf("  %-24s %d", kind, c.ledger.kinds[kind])
 	}
@@ -67,8 +67,10 @@ func (c *run) report(t *testing.T, seed uint64) {
 func (c *run) reportCases(t *testing.T, e evidence) {
 	t.Helper()
 	verdicts := make(map[string]int)
+	var waits []int64 // From the moment that the pair was lost.
 	for i, s := range c.cases {
-		verdict, why := e.judge(s)
+		verdict, why, spent := e.judge(s)
+		waits = append(waits, s.found.Sub(spent).Microseconds())
 		verdicts[verdict]++
 		token := chaos.Fingerprint(s.grant.Token.RefreshToken)
 		if verdict == unaccounted {
@@ -77,7 +79,8 @@ func (c *run) reportCases(t *testing.T, e evidence) {
 			t.Logf("  user %d had to sign in again at %s (%s): %s", s.user, clock(s.found), s.grant.NeedsLogin, why)
 		}
 	}
-	t.Logf("%d times a user had to sign in again", len(c.cases))
+	t.Logf("%d times a user had to sign in again, which they were told after %v (median) and %v (at most):", len(c.cases),
+		percentile(waits, 50).Round(time.Second), percentile(waits, 100).Round(time.Second))
 	for _, verdict := range []string{killedInWindow, answerLost, unaccounted} {
 		t.Logf("  %d: %s", verdicts[verdict], verdict)
 	}

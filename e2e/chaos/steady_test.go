@@ -3,7 +3,6 @@ package chaos_test
 import (
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +21,7 @@ func TestSteadyTrafficAcrossRotations(t *testing.T) {
 
 	// GitHub looks at a token when a call is some way into its work, for one call in four.
 	w.gh.Inject(githubtest.Fault{Delay: 60 * time.Millisecond, Match: func(r *http.Request) bool {
-		return strings.HasPrefix(r.URL.Path, "/api/v3/user") && rand.N(4) == 0
+		return isCall(r) && rand.N(4) == 0
 	}})
 	writes := make(map[int64]int64)
 	generations := make(map[int64]int64)

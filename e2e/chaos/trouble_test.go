@@ -4,11 +4,11 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ghlogin/ghlogin/e2e/chaos"
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/internal/vaulttest"
 )
@@ -46,17 +46,33 @@ func (s *troubles) begin(kind string, margin time.Duration) (end func()) {
 	}
 }
 
-// during returns the kinds of trouble that a call met which began then and ends now; none is "".
-func (s *troubles) during(began time.Time) string {
+// during returns the kinds of trouble that a call met which began then and ends now.
+func (s *troubles) during(began time.Time) (kinds []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var kinds []string
 	for _, one := range s.all {
 		if one.to.IsZero() || began.Before(one.to.Add(one.margin)) {
 			kinds = append(kinds, one.kind)
 		}
 	}
-	return strings.Join(kinds, ", ")
+	return kinds
+}
+
+// explains says whether a failure may come of the troubles that its call met.
+func explains(kinds []string, o chaos.Outcome) bool {
+	for _, kind := range kinds {
+		switch o.Kind {
+		case chaos.TryLater:
+			if kind != slowGitHub { // Slow is no failure: it is waited for.
+				return true
+			}
+		case chaos.APIStatus: // The API's own answer, which the caller gets as it is.
+			if kind == failGitHub && o.Detail == "502" || kind == limitGitHub && o.Detail == "429" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // troubleVault carries out Vault's part of the plan. It runs on the test's goroutine, which vaulttest ends
@@ -88,28 +104,40 @@ func (c *run) troubleGitHub(ctx context.Context) {
 			return
 		}
 		end := c.troubles.begin(m.kind, githubMargin)
-		remove := c.world.gh.Inject(c.fault(m))
+		var remove []func()
+		for _, fault := range c.faults(m) {
+			remove = append(remove, c.world.gh.Inject(fault))
+		}
 		wait(ctx, m.length)
-		remove()
+		for _, f := range remove {
+			f()
+		}
 		end()
 	}
 }
 
-func (c *run) fault(m misfortune) githubtest.Fault {
+// faults are what befalls the requests for tokens, and half of the calls to the API.
+func (c *run) faults(m misfortune) []githubtest.Fault {
+	tokens := githubtest.MatchGrantType("")
+	calls := func(r *http.Request) bool { return isCall(r) && rand.N(2) == 0 }
+	var fault githubtest.Fault
 	switch m.kind {
 	case slowGitHub:
-		return githubtest.Fault{Delay: time.Second + rand.N(time.Second), Match: tokensAndAPI}
+		// A call that takes a good part of a token's life could meet the death of two tokens, and would be
+		// right to give up.
+		return []githubtest.Fault{
+			{Delay: time.Second + rand.N(time.Second), Match: tokens},
+			{Delay: 50*time.Millisecond + rand.N(200*time.Millisecond), Match: calls},
+		}
 	case failGitHub:
-		return githubtest.Fault{Status: http.StatusBadGateway, Match: tokensAndAPI}
+		fault = githubtest.Fault{Status: http.StatusBadGateway}
 	case limitGitHub:
-		return githubtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"2"}}, Match: tokensAndAPI}
+		fault = githubtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"2"}}}
+	case loseAnswers:
+		return []githubtest.Fault{{LoseAnswer: true, Match: c.world.front.matchLost(m.lost)}}
 	}
-	return githubtest.Fault{LoseAnswer: true, Match: c.world.front.matchLost(m.lost)}
-}
-
-// tokensAndAPI matches half of the calls to the API, and all requests for tokens.
-func tokensAndAPI(r *http.Request) bool {
-	return strings.HasSuffix(r.URL.Path, "/access_token") || strings.HasPrefix(r.URL.Path, "/api/v3/user") && rand.N(2) == 0
+	fault.Match = func(r *http.Request) bool { return tokens(r) || calls(r) }
+	return []githubtest.Fault{fault}
 }
 
 // killReplicas carries out the kills of the plan, and starts replicas again.
