@@ -69,21 +69,25 @@ func (e evidence) judge(s signInCase) (verdict, why string, spent time.Time) {
 	return unaccounted, "no request spent its refresh token: it is still good", spent
 }
 
-// doubles finds requests with one refresh token that were under way at once, though the lease of the first
-// had not run out.
-func (e evidence) doubles() (found []string) {
+// doubles finds requests with a refresh token that another request had or had had, though the lease of the
+// first had not run out: two that were under way at once, and one that came after the other's good answer.
+func (e evidence) doubles(cases []signInCase) (found []string) {
+	replaced := make(map[string]time.Time) // By a sign-in; what becomes of a token then is no refresh.
+	for _, s := range cases {
+		replaced[chaos.Fingerprint(s.grant.Token.RefreshToken)] = s.found
+	}
 	byToken := make(map[string][]ask)
 	for _, a := range e.asks {
-		byToken[a.Token] = append(byToken[a.Token], a)
+		if at, ok := replaced[a.Token]; !ok || a.Began.Before(at) {
+			byToken[a.Token] = append(byToken[a.Token], a)
+		}
 	}
 	for token, asks := range byToken {
 		slices.SortFunc(asks, func(a, b ask) int { return a.Began.Compare(b.Began) })
 		for i := 1; i < len(asks); i++ {
 			first, second := asks[i-1], asks[i]
-			if !first.Ended.IsZero() && !second.Began.Before(first.Ended) {
-				continue
-			}
-			if second.Began.Sub(e.claimed(first)) >= leaseLength {
+			over := !first.Ended.IsZero() && !second.Began.Before(first.Ended)
+			if over && first.Result != "pair" || second.Began.Sub(e.claimed(first)) >= leaseLength {
 				continue
 			}
 			found = append(found, fmt.Sprintf("token %s: %s asked at %s until %s, %s at %s", token,

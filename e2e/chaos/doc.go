@@ -44,7 +44,7 @@
 // from evidence: the refresh token in the grant leads to the one request at GitHub that spent it, this to
 // the replica that made it, and this to when it was killed, to the fault that struck, and to its diary, in
 // which it wrote down each write to the store. The run fails if a case is not accounted for, or has another
-// reason than "lost" in the grant; if two requests with one refresh token were under way at once while the
-// lease of the first had not run out; if after two minutes without misfortunes a user is not served; and if a
+// reason than "lost" in the grant; if two requests with one refresh token were under way at once, or one came
+// after the other's good answer, while the lease of the first had not run out; if after two minutes without misfortunes a user is not served; and if a
 // grant then holds a refresh token that GitHub no longer takes.
 package chaos
