@@ -60,9 +60,7 @@ func (e evidence) judge(s signInCase) (verdict, why string, spent time.Time) {
 		switch killed := r.killedAt(); {
 		case killed.IsZero() || killed.After(s.found):
 			return unaccounted, fmt.Sprintf("%s got the pair at %s and lived on", r.name, clock(a.Ended)), a.Began
-		case killed.Before(a.Began):
-			return unaccounted, fmt.Sprintf("%s had been killed before it asked", r.name), a.Began
-		default:
+		default: // The request may also have been under way when its replica was killed.
 			return killedInWindow, fmt.Sprintf("%s asked at %s, was answered at %s and killed at %s", r.name, clock(a.Began), clock(a.Ended), clock(killed)), a.Began
 		}
 	}

@@ -2,6 +2,8 @@ package chaos_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,23 +70,31 @@ func (c *run) reportCases(t *testing.T, e evidence) {
 	t.Helper()
 	verdicts := make(map[string]int)
 	var waits []int64 // From the moment that the pair was lost.
+	slowest := ""
 	for i, s := range c.cases {
 		verdict, why, spent := e.judge(s)
-		if !spent.IsZero() {
-			waits = append(waits, s.found.Sub(spent).Microseconds())
-		}
 		verdicts[verdict]++
-		token := chaos.Fingerprint(s.grant.Token.RefreshToken)
+		trace := e.trace(chaos.Fingerprint(s.grant.Token.RefreshToken))
 		if verdict == unaccounted {
-			t.Errorf("user %d had to sign in again at %s and must not have (%s): %s%s", s.user, clock(s.found), s.grant.NeedsLogin, why, e.trace(token))
-		} else if i < shown {
+			t.Errorf("user %d had to sign in again at %s and must not have (%s): %s%s", s.user, clock(s.found), s.grant.NeedsLogin, why, trace)
+			continue
+		}
+		if i < shown {
 			t.Logf("  user %d had to sign in again at %s (%s): %s", s.user, clock(s.found), s.grant.NeedsLogin, why)
 		}
+		wait := s.found.Sub(spent).Microseconds()
+		if len(waits) == 0 || wait > slices.Max(waits) {
+			slowest = fmt.Sprintf("user %d%s", s.user, trace)
+		}
+		waits = append(waits, wait)
 	}
 	t.Logf("%d times a user had to sign in again, which they were told after %v (median) and %v (at most):", len(c.cases),
 		percentile(waits, 50).Round(time.Second), percentile(waits, 100).Round(time.Second))
 	for _, verdict := range []string{killedInWindow, answerLost, unaccounted} {
 		t.Logf("  %d: %s", verdicts[verdict], verdict)
+	}
+	if slowest != "" {
+		t.Logf("what took longest: %s", slowest)
 	}
 }
 
