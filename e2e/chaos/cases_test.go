@@ -40,7 +40,7 @@ func (c *run) signInAgain(ctx context.Context, user int64, r *replica, began tim
 		return chaos.NeedsLogin
 	}
 	if g.NeedsLogin == "" {
-		if time.Since(p.signedIn)-time.Since(began) > staleness && len(c.troubles.during(began)) == 0 {
+		if began.Sub(p.signedIn) > staleness && len(c.troubles.during(began)) == 0 {
 			c.blame("replica %s says that user %d must sign in (%s), but their grant does not, and they signed in %v ago",
 				r.name, user, reason, time.Since(p.signedIn).Round(time.Second))
 		}
