@@ -51,7 +51,7 @@ func newPlan(seed uint64, length time.Duration, slots int) (p plan) {
 			{kind: loseAnswers, at: between(2, 3), length: 2 * time.Second, lost: 1},
 			{kind: failGitHub, at: between(5, 6), length: 2 * time.Second},
 		}
-		p.vault = []misfortune{{kind: pauseVault, at: between(6, 7), length: between(3, 4)}}
+		p.vault = []misfortune{{kind: pauseVault, at: between(6, 7), length: between(2, 3)}}
 		return p
 	}
 	troubles := []string{slowGitHub, failGitHub, limitGitHub, loseAnswers}
