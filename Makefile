@@ -1,11 +1,11 @@
 # Bare `make` lists the targets. They need Go, and `test` and `cover` gcc for the race detector; what needs Chromium or
-# Docker skips without it, but `e2e`, `vault-image`, `bench-vault` and `ci`.
+# Docker skips without it, but `e2e`, `herd`, `chaos`, `vault-image`, `bench-vault` and `ci`.
 
 FUZZTIME ?= 30s
 DURATION ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt cover e2e fuzz soak quickstart fakegithub vault-image bench-vault ci
+.PHONY: help test lint fmt cover e2e herd chaos fuzz soak quickstart fakegithub vault-image bench-vault ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ cover: ## test coverage, in total here and by line in coverage.html
 
 e2e: ## the browser tests; fails where there is no Chromium
 	GHLOGIN_REQUIRE_BROWSER=1 go test -race -count=1 ./e2e/...
+
+herd: ## eight replicas with 500 callers each at the moment of expiry, 100 times, and under way across rotations (12 minutes)
+	GHLOGIN_REQUIRE_DOCKER=1 go test -count=1 -v -parallel 1 -timeout 40m -run '^(TestHerd|TestSteady)' ./e2e/chaos \
+		-args -herd.rotations=100 -herd.callers=500 -herd.steady=60s
+
+chaos: ## eight replicas that are killed, over a Vault that stops and a GitHub that fails, for DURATION (10m); SEED repeats one
+	GHLOGIN_REQUIRE_DOCKER=1 go test -count=1 -v -timeout 0 -run '^TestFleetInChaos$$' ./e2e/chaos \
+		-args -chaos.duration=$(DURATION) -chaos.seed=$(SEED)
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
