@@ -33,7 +33,7 @@ herd: ## eight replicas with 500 callers each at the moment of expiry, 100 times
 
 chaos: ## eight replicas that are killed, over a Vault that stops and a GitHub that fails, for DURATION (10m); SEED repeats one
 	GHLOGIN_REQUIRE_DOCKER=1 go test -count=1 -v -timeout 0 -run '^TestFleetInChaos$$' ./e2e/chaos \
-		-args -chaos.duration=$(DURATION) -chaos.seed=$(SEED)
+		-args -chaos.duration=$(DURATION) -chaos.seed=$(or $(SEED),0)
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
