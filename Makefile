@@ -1,10 +1,10 @@
 # Bare `make` lists the targets. They need Go, and `test` and `cover` gcc for the race detector; what needs Chromium or
-# Docker skips without it, but `e2e`, `vault-image`, `bench-vault` and `ci`.
+# Docker skips without it, but `e2e`, `vault-image`, `bench-vault` and `ci`. `model` needs spin and gcc instead of Go.
 
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt cover e2e fuzz quickstart fakegithub vault-image bench-vault ci
+.PHONY: help test lint fmt cover e2e fuzz quickstart fakegithub vault-image bench-vault model ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ vault-image: ## an image of Vault for the tests, from its Go module: where no re
 
 bench-vault: ## Get and Put of store/vault beside the same calls made straight with vault/api
 	go test -run '^$$' -bench . -count 6 -benchtime 2000x ./store/vault | go run ./internal/benchratio
+
+model: ## the refresh protocol's model, checked exhaustively with spin, and its mutants
+	docs/model/check
 
 ci: ## everything that must pass before a change lands
 	.ci/run
