@@ -1,11 +1,12 @@
 # Bare `make` lists the targets. They need Go, and `test` and `cover` gcc for the race detector; what needs Chromium or
-# Docker skips without it, but `e2e`, `herd`, `chaos`, `vault-image`, `bench-vault` and `ci`.
+# Docker skips without it, but `e2e`, `herd`, `chaos`, `vault-image`, `bench-vault` and `ci`. `model` needs spin and gcc instead
+# of Go.
 
 FUZZTIME ?= 30s
 DURATION ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt cover e2e herd chaos fuzz soak quickstart fakegithub vault-image bench-vault ci
+.PHONY: help test lint fmt cover e2e herd chaos fuzz soak model quickstart fakegithub vault-image bench-vault ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +58,9 @@ vault-image: ## an image of Vault for the tests, from its Go module: where no re
 
 bench-vault: ## Get and Put of store/vault in turns with the same calls made straight with vault/api; fails above 1.05
 	GHLOGIN_REQUIRE_DOCKER=1 go test -run '^$$' -bench . -count 3 -benchtime 3000x ./store/vault
+
+model: ## the refresh protocol's model, checked exhaustively with spin, and its mutants
+	docs/model/check
 
 ci: ## everything that must pass before a change lands
 	.ci/run
