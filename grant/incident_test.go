@@ -189,3 +189,53 @@ func TestCheckAppTellsAWrongSecretFromAnOutage(t *testing.T) {
 		t.Errorf("CheckApp with GitHub away = %v, want ErrTryLater", err)
 	}
 }
+
+// The store hiccups more often than a lease is long. Each hiccup ends a refresh, and the next one must not watch the dead
+// replica's lease from the beginning.
+func TestLeaseOfADeadReplicaIsTakenOverThoughTheStoreHiccups(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		w.change(t, "583231", func(v map[string]any) {
+			v["write_id"] = "another's"
+			v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+		})
+		last := time.Now()
+		w.store.set(func() error {
+			if time.Since(last) > 20*time.Second {
+				last = time.Now()
+				return errOut
+			}
+			return nil
+		}, nil)
+		start := time.Now()
+		for {
+			if _, err := m.Token(t.Context(), octocat); err == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if waited := time.Since(start); waited < 30*time.Second || waited > 40*time.Second {
+			t.Errorf("the lease was taken over after %v, want its 30 s", waited)
+		}
+	})
+}
+
+// While a request was under way, its token ran out, was refreshed by another replica, and that one ran out, too.
+func TestTokenThatIsAdoptedAfterA401IsRefreshedIfItRanOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		a, b := w.manager(t), w.manager(t)
+		w.signIn(t, a, "octocat")
+		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Delay: 17 * time.Hour})
+		go func() {
+			time.Sleep(tokenLife)
+			herd(t, 1, a)
+		}()
+		herd(t, 1, b)
+	})
+}

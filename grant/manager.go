@@ -48,6 +48,7 @@ type Manager struct {
 	pairs   pairs
 	brake   brake
 	alive   checks
+	watches watches
 	work    work
 	outside outside
 	clock   func() time.Time // The time of day. What is waited for goes by a stopwatch instead.

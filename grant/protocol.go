@@ -154,10 +154,14 @@ func (r rotation) claim(ev event, at moment) (rotation, effect) {
 		return r.end(unavailable, nil, ev.err)
 	case ev.err != nil: // It may have counted.
 		return r.readAgain(forOutage)
-	case ev.wrote || now.WriteID == r.writeID():
+	case ev.wrote:
 		r.began, r.version = now, ev.version
 		r.enter(asking)
 		return r, effect{op: ask, record: now}
+	case now.WriteID == r.writeID():
+		// It had counted. Only one that was answered is a claim, though: where reads may lag behind, none is sure to show it
+		// again, and a pair must never be given up because of a state from before.
+		return r.write(now.clone(), ev.version)
 	case now.lagsBehind(r.seen):
 		return r.readAgain(forWriter)
 	case now.id() != r.seen:

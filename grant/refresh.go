@@ -80,7 +80,11 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 	ctx, finish := m.outside.startRefresh(ctx)
 	start := time.Now()
 	r, do := beginRotation(m.owner, rand.Text(), seen)
+	r.watched, r.since = m.watches.take(userID, start)
 	r, do = m.run(ctx, userID, r, do)
+	if r.phase == claiming && do.outcome == unavailable {
+		m.watches.leave(userID, r.watched, start.Add(r.since)) // The next one goes on with it.
+	}
 	if r.phase == claiming {
 		m.brake.release()
 	}

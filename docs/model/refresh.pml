@@ -621,8 +621,8 @@ GRACE:	atomic {
 		if
 		:: lags -> forget_version(me); goto GRACE
 		:: !same_id && !lags -> goto OVER
-		:: same_id && (seen.needs_login || !(seen.lease == NOBODY || seen.lease == OWNER)) -> goto OVER
-		:: same_id && !seen.needs_login && (seen.lease == NOBODY || seen.lease == OWNER)
+		:: same_id && seen.needs_login -> goto OVER
+		:: same_id && !seen.needs_login                 /* Whoever holds the lease now: it asks with a dead token, too. */
 		fi;
 		mark()
 	}
