@@ -45,7 +45,8 @@ func (a *app) routes() http.Handler {
 	return new(http.CrossOriginProtection).Handler(mux)
 }
 
-var page = template.Must(template.New("page").Parse(`<!doctype html><title>background</title>
+var page = template.Must(template.New("page").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>background</title>
 {{if .Login}}<p>Hello, {{.Login}}.</p>
 <form method="post" action="/watch"><button>Work for me while I am away</button></form>
 <form method="post" action="{{.Logout}}"><button>Sign out</button></form>

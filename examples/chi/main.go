@@ -50,7 +50,8 @@ func routes(auth *middleware.Authenticator) http.Handler {
 	return r
 }
 
-var homePage = template.Must(template.New("home").Parse(`<!doctype html><title>chi</title>
+var homePage = template.Must(template.New("home").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>chi</title>
 {{if .Login}}<p>Hello, {{.Login}}. <a href="/repos/{{.Login}}">Your repositories</a></p>
 <form method="post" action="{{.Logout}}"><button>Sign out</button></form>
 {{else}}<p><a href="{{.SignIn}}">Sign in with GitHub</a></p>{{end}}

@@ -61,7 +61,8 @@ func routes(auth *middleware.Authenticator) http.Handler {
 	return e
 }
 
-var home = template.Must(template.New("home").Parse(`<!doctype html><title>echo</title>
+var home = template.Must(template.New("home").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>echo</title>
 {{if .Login}}<p>Hello, {{.Login}}. <a href="/me">Who am I?</a></p>
 <form method="post" action="{{.Logout}}"><button>Sign out</button></form>
 {{else}}<p><a href="{{.SignIn}}">Sign in with GitHub</a></p>{{end}}

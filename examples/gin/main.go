@@ -74,7 +74,8 @@ func adapt(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 	}
 }
 
-var pages = template.Must(template.New("home").Parse(`<!doctype html><title>gin</title>
+var pages = template.Must(template.New("home").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>gin</title>
 {{if .Login}}<p>Hello, {{.Login}}. <a href="/me">Who am I?</a></p>
 <form method="post" action="{{.Logout}}"><button>Sign out</button></form>
 {{else}}<p><a href="{{.SignIn}}">Sign in with GitHub</a></p>{{end}}

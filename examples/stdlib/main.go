@@ -64,7 +64,8 @@ func (a *app) routes() http.Handler {
 	return new(http.CrossOriginProtection).Handler(mux) // No other site can fill a basket.
 }
 
-var page = template.Must(template.New("page").Parse(`<!doctype html><title>stdlib</title>
+var page = template.Must(template.New("page").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>stdlib</title>
 <p>{{with .Login}}Hello, {{.}}.{{else}}Nobody is signed in.{{end}} In your basket: {{.Basket}}.</p>
 <form method="post" action="{{.Prefix}}/basket"><button>Add one</button></form>
 {{if .Login}}<form method="post" action="{{.Logout}}"><button>Sign out</button></form>

@@ -27,6 +27,9 @@ func TestStdlib(t *testing.T) {
 		if page.URL.Path != "/app/checkout" || !strings.Contains(page.Body, "Hello, octocat. In your basket: 2.") {
 			t.Errorf("after the sign-in at %s:\n%s", page.URL, page.Body)
 		}
+		if names := strings.Join(b.Cookies(t, home), " "); !strings.Contains(names, "session") || strings.Contains(names, "ghlogin") {
+			t.Errorf("the browser has the cookies %q, want the app's session and none beside it", names)
+		}
 		page = b.Post(t, home+"auth/github/logout", nil)
 		if page.URL.Path != "/app/" || !strings.Contains(page.Body, "Nobody is signed in. In your basket: 2.") {
 			t.Errorf("after the sign-out at %s:\n%s", page.URL, page.Body)
