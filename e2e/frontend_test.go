@@ -139,6 +139,8 @@ func TestFrontEndPictures(t *testing.T) {
 			do(tab, t, chromedp.Click(grantLink), chromedp.Click(authorizeButton))
 			do(tab, t, chromedp.Click(showOrgs), chromedp.WaitVisible(firstOrg))
 			shoot("orgs")
+			do(tab, t, chromedp.Navigate(s.home+"popup.html"), chromedp.WaitVisible(body))
+			shoot("window")
 		}
 	}
 }
