@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"strings"
 )
 
 // maxCredentials is how many credentials one call may revoke (GitHub docs, Revoke a list of
@@ -122,39 +121,4 @@ func (s *Server) authorizationJSON(a *app, t *token) map[string]any {
 		"created_at": timestamp(t.created), "updated_at": timestamp(t.created), "expires_at": expires,
 		"scopes": scopes, "user": s.simpleUser(s.users[t.userID]),
 	}
-}
-
-// graphQL is POST /graphql (POST /api/graphql on Enterprise Server). It knows the one query that
-// sign-in needs, viewer with plain fields.
-func (s *Server) graphQL(c *call) answer {
-	var body struct {
-		Query string `json:"query"`
-	}
-	if err := json.Unmarshal(c.body, &body); err != nil {
-		return apiError(http.StatusBadRequest, "Problems parsing JSON")
-	}
-	_, selection, found := strings.Cut(body.Query, "viewer")
-	selection, open := strings.CutPrefix(strings.TrimSpace(selection), "{")
-	fields, _, closed := strings.Cut(selection, "}")
-	if !found || !open || !closed {
-		return graphQLError("the fake knows only the query { viewer { ... } }")
-	}
-	known := map[string]any{
-		"__typename": "User", "login": c.user.Login, "databaseId": c.user.ID, "id": nodeID("User", c.user.ID),
-		"name": orNull(c.user.Name), "url": s.base + "/" + c.user.Login, "email": s.publicEmail(c.user),
-	}
-	viewer := map[string]any{}
-	for _, name := range splitList(strings.Join(strings.Fields(fields), " ")) {
-		value, there := known[name]
-		if !there {
-			return graphQLError("Field '" + name + "' doesn't exist on type 'User'")
-		}
-		viewer[name] = value
-	}
-	return ok(map[string]any{"data": map[string]any{"viewer": viewer}})
-}
-
-// graphQLError has the status 200 like all of GraphQL.
-func graphQLError(message string) answer {
-	return ok(map[string]any{"errors": []any{map[string]any{"message": message}}})
 }

@@ -1,11 +1,9 @@
 package githubtest_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -239,40 +237,6 @@ func TestUnknownAPIVersionAndUnknownPath(t *testing.T) {
 		_ = res.Body.Close()
 		if res.StatusCode != test.want || err != nil {
 			t.Errorf("%s %s: %s, want %d, %v", test.path, test.version, res.Status, test.want, err)
-		}
-	}
-}
-
-func TestGraphQLKnowsTheViewer(t *testing.T) {
-	t.Parallel()
-	gh := githubtest.Start(t, oauthApp())
-	tok := gh.IssueToken(clientID, "hubot")
-	for _, path := range []string{"/graphql", "/api/graphql"} {
-		for query, want := range map[string]string{
-			"query { viewer { login databaseId name } }": `{"data":{"viewer":{"databaseId":480938,"login":"hubot","name":"Hubot"}}}`,
-			"{viewer{login}}":       `{"data":{"viewer":{"login":"hubot"}}}`,
-			"{viewer{shoeSize}}":    "shoeSize",
-			"{organization{login}}": "errors",
-		} {
-			body, err := json.Marshal(map[string]string{"query": query})
-			if err != nil {
-				t.Fatal(err)
-			}
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gh.URL()+path, bytes.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Authorization", "bearer "+tok.AccessToken)
-			res, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var answer bytes.Buffer
-			_, err = answer.ReadFrom(res.Body)
-			_ = res.Body.Close()
-			if err != nil || !strings.Contains(answer.String(), want) {
-				t.Errorf("%s %s: %s, %v", path, query, answer.String(), err)
-			}
 		}
 	}
 }

@@ -47,16 +47,18 @@ func (s *Server) getRepos(c *call) answer {
 	if kind := q.Get("type"); kind == "public" || kind == "private" {
 		visibility = kind
 	}
-	seesPrivate := c.token.kind == GitHubApp || allows(c.token.scopes, "repo")
 	repos := []any{}
 	for i, repo := range c.user.Repos {
-		hidden := repo.Private && (!seesPrivate || visibility == "public") || !repo.Private && visibility == "private"
+		hidden := repo.Private && (!c.seesPrivate() || visibility == "public") || !repo.Private && visibility == "private"
 		if !hidden {
 			repos = append(repos, s.repository(c.user, repo, i))
 		}
 	}
 	return paginate(s, c, repos)
 }
+
+// seesPrivate reports whether the call's token shows private repositories.
+func (c *call) seesPrivate() bool { return c.token.kind == GitHubApp || allows(c.token.scopes, "repo") }
 
 // getRateLimit is GET /rate_limit. Without limits it is 404, as on an Enterprise Server that has
 // them off.

@@ -40,7 +40,8 @@ func (a *Authenticator) RequireScopes(scopes ...string) func(http.Handler) http.
 			case isNavigation(r):
 				a.begin(w, r, attempt{ReturnTo: a.here(r), Scopes: missing}, nil)
 			default:
-				a.fail(w, r, &Problem{Kind: KindScopes, MissingScopes: missing, ReturnTo: a.here(r)})
+				// Without a way back to here, which is a script's address and no page, or takes no GET.
+				a.fail(w, r, &Problem{Kind: KindScopes, MissingScopes: missing})
 			}
 		}))
 	}

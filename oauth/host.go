@@ -132,6 +132,16 @@ func (h Host) IsAPI(u *url.URL) bool {
 	return false
 }
 
+// GraphQLURL returns the address of the GraphQL API. It stands beside the REST API: at https://HOST/api/graphql on an
+// Enterprise Server, whose REST API is below /api/v3/, and else at https://api.HOST/graphql (GitHub docs, "Forming calls
+// with GraphQL", for each of them).
+func (h Host) GraphQLURL() string {
+	if root, ok := strings.CutSuffix(h.API, "/v3/"); ok {
+		return root + "/graphql"
+	}
+	return h.API + "graphql"
+}
+
 // SettingsURL returns the address of the page where users review and revoke what they granted to the
 // app with the given client id (GitHub docs, Authorizing OAuth apps, "Directing users to review their
 // access").

@@ -196,3 +196,22 @@ func TestSettingsURLKeepsTheClientIDInItsPlace(t *testing.T) {
 		t.Errorf("SettingsURL is %s, want %s", got, want)
 	}
 }
+
+// The token goes to the GraphQL API, too, which on an Enterprise Server is not below the REST API.
+func TestGraphQLURLIsWhereGitHubPutsItAndATokenMayGoThere(t *testing.T) {
+	t.Parallel()
+	for web, want := range map[string]string{
+		"https://github.com":           "https://api.github.com/graphql",
+		"https://octo.ghe.com":         "https://api.octo.ghe.com/graphql",
+		"https://git.example.com:8443": "https://git.example.com:8443/api/graphql",
+	} {
+		host, err := oauth.HostFromURL(web)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := url.Parse(host.GraphQLURL())
+		if err != nil || got.String() != want || !host.IsAPI(got) {
+			t.Errorf("%s: the GraphQL API is at %s (%v), want %s, where a token may go", web, got, err, want)
+		}
+	}
+}

@@ -53,6 +53,19 @@ func (b *Browser) Post(t *testing.T, address string, form url.Values) Page {
 	return b.open(t, http.MethodPost, address, "text/html", form)
 }
 
+// Cookies returns the names of the cookies that the browser sends to address.
+func (b *Browser) Cookies(t *testing.T, address string) (names []string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range b.client.Jar.Cookies(u) {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 var hiddenValue = regexp.MustCompile(`name="form" value="([^"]+)"`)
 
 // Authorize signs in as login on the fake GitHub's page, and returns where that leads.
