@@ -31,7 +31,7 @@ func TestGitHubThatRefusesTheAppIsNotAskedForEveryUser(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fault githubtest.Fault
 		class error
-		most  int // Token requests for 100 users at once.
+		most  int // Token requests for 100 users, one after the other.
 	}{
 		"wrong secret": {githubtest.Fault{Header: http.Header{"Content-Type": {"application/json"}}, Status: 200, Body: `{"error":"incorrect_client_credentials"}`}, oauth.ErrMisconfigured, 1},
 		"429":          {githubtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}}}, oauth.ErrTryLater, 1},
@@ -77,6 +77,31 @@ func TestGitHubThatRefusesTheAppIsNotAskedForEveryUser(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The request that was to find out whether things are mended waited for the lease of a dead replica, and everybody
+// else for it.
+func TestBrakeIsNotHeldByARequestThatWaitsForALease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 3)
+		w.change(t, "1", func(v map[string]any) {
+			v["write_id"] = "another's"
+			v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+		})
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}}})
+		if _, err := m.Token(t.Context(), 2); !errors.Is(err, oauth.ErrTryLater) {
+			t.Fatalf("Token = %v", err)
+		}
+		time.Sleep(time.Minute)
+		go func() { _, _ = m.Token(t.Context(), 1) }()
+		time.Sleep(10 * time.Second)
+		if _, err := m.Token(t.Context(), 3); err != nil {
+			t.Errorf("Token of another user = %v", err)
+		}
+	})
 }
 
 // One replica has a mistyped secret. What others refresh serves there all the same.

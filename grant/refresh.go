@@ -72,7 +72,7 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 	if err := m.brake.hold(time.Now()); err != nil {
 		// Another replica may have refreshed it all the same.
 		r, readErr := m.storedNow(ctx, userID)
-		if readErr == nil && r.id() != seen {
+		if readErr == nil && r.id() != seen && !r.lagsBehind(seen) {
 			return r, nil
 		}
 		return nil, err
@@ -81,9 +81,6 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 	start := time.Now()
 	r, do := beginRotation(m.owner, rand.Text(), seen)
 	r, do = m.run(ctx, userID, r, do)
-	if r.phase == claiming {
-		m.brake.release()
-	}
 	m.concluded(ctx, userID, r, do, time.Since(start))
 	finish(do.outcome, do.err)
 	if do.outcome == pending {
@@ -117,13 +114,19 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 // ask sends the one token request of a rotation.
 func (m *Manager) ask(ctx context.Context, began *record) (token, failure, error) {
 	asked := m.clock()
-	next, err := m.app.Refresh(ctx, began.Token.oauth())
-	m.brake.note(err, time.Now())
-	m.outside.asked(ctx, err)
+	next, err := m.requestToken(ctx, began.Token.oauth())
 	if err != nil {
 		return token{}, nextFailure(began.Failure, err, m.clock()), err
 	}
 	return storedToken(next, asked), failure{}, nil
+}
+
+// requestToken asks GitHub for the next token. The brake and the metrics hear of it.
+func (m *Manager) requestToken(ctx context.Context, t oauth.Token) (oauth.Token, error) {
+	next, err := m.app.Refresh(ctx, t)
+	m.brake.note(err, time.Now())
+	m.outside.asked(ctx, err)
+	return next, err
 }
 
 // await is the pause before a rotation reads again, for the n-th time in its phase.

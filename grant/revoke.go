@@ -35,9 +35,9 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 	go func() {
 		defer done()
 		m.work.linger(grace)
-		err := m.revokeNow(ctx, t)
+		err := m.revokeNow(ctx, &t)
 		for try := 0; errors.Is(err, oauth.ErrTryLater) && m.work.linger(backoff(try, time.Second, 10*time.Second)); try++ {
-			err = m.revokeNow(ctx, t)
+			err = m.revokeNow(ctx, &t)
 		}
 		if err != nil {
 			m.log.LogAttrs(ctx, slog.LevelWarn, "a token could not be revoked at GitHub",
@@ -74,18 +74,26 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.T
 	}()
 }
 
-func (m *Manager) revokeNow(ctx context.Context, t oauth.Token) error {
+// revokeNow makes one try. What a refresh brings on the way takes t's place, so that the next try goes on from
+// there: t itself is spent then, and would pass for dead.
+func (m *Manager) revokeNow(ctx context.Context, t *oauth.Token) error {
 	if now := m.clock(); t.ExpiredAt(now) && t.Refreshable() {
 		// GitHub takes no expired access token to name the one to revoke, while the refresh token
 		// would live on for months. What a refresh brings can be revoked, and takes that along.
-		next, err := m.app.Refresh(ctx, t)
+		if !t.RefreshExpiry.IsZero() && !now.Before(t.RefreshExpiry) {
+			return nil // It ended by itself.
+		}
+		if err := m.brake.hold(time.Now()); err != nil {
+			return err
+		}
+		next, err := m.requestToken(ctx, *t)
 		if errors.Is(err, oauth.ErrSignInAgain) {
 			return nil // It is dead.
 		}
 		if err != nil {
 			return err
 		}
-		t = next
+		*t = next
 	}
 	return m.app.RevokeToken(ctx, t.AccessToken)
 }
