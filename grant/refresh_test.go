@@ -640,6 +640,25 @@ func TestA401OfATokenThatIsAMomentOldIsTriedAgain(t *testing.T) {
 	})
 }
 
+// The token check may not know it yet either.
+func TestA401OfATokenThatIsAMomentOldAndDoesNotExpireIsNoRevocation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		start := time.Now()
+		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Status: http.StatusUnauthorized})
+		w.gh.Inject(githubtest.Fault{
+			Match: func(r *http.Request) bool {
+				return strings.HasPrefix(r.URL.Path, "/applications/") && time.Since(start) < 400*time.Millisecond
+			},
+			Status: http.StatusNotFound, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"message":"Not Found"}`,
+		})
+		herd(t, 1, m)
+	})
+}
+
 func TestSecondClientSecretIsTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -47,7 +47,8 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 }
 
 // revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same,
-// and then the user's other browsers live on this token.
+// and then the user's other browsers live on this token. It may also still be on its way. So it is not
+// only looked for: another write takes its place, after which it can't count any more.
 func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.Token) {
 	ctx, done, ok := m.work.detach(ctx, outageTimeout)
 	if !ok {
@@ -56,7 +57,15 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, tok oauth.T
 	go func() {
 		defer done()
 		for try := 0; ctx.Err() == nil; try++ {
-			r, _, err := m.get(ctx, s.UserID)
+			_, r, err := m.update(ctx, s.UserID, func(r *record) error {
+				if _, stored := r.Logins[s.LoginID]; stored {
+					return errUnchanged
+				}
+				if r.Lineage == "" {
+					r.forget(m.clock())
+				}
+				return nil
+			})
 			if _, away := errors.AsType[*StoreError](err); away {
 				if !m.work.linger(backoff(try, time.Second, 30*time.Second)) {
 					return

@@ -36,6 +36,28 @@ func TestRevocationThatFailsHalfWayGoesOnWithThePairItGot(t *testing.T) {
 	})
 }
 
+// A GitHub that answers a second sign-in with the token of the first has given it for both.
+func TestSignInThatGetsTheSameTokenAgainDoesNotRevokeIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		token, err := m.Token(t.Context(), octocat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.gh.Inject(githubtest.Fault{
+			Match: githubtest.MatchGrantType("authorization_code"), Status: http.StatusOK,
+			Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+			Body:   "access_token=" + token.AccessToken.Reveal() + "&scope=user%3Aemail&token_type=bearer",
+		})
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Minute)
+		herd(t, 3, m)
+	})
+}
+
 // Fifty users sign out while GitHub limits the app's token requests, each of which would make ten more.
 func TestSignOutsDoNotHammerGitHubThatRefusesTheApp(t *testing.T) {
 	t.Parallel()

@@ -101,7 +101,9 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		return Session{}, oauth.User{}, err
 	}
 	m.giveUpPair(ctx, user.ID, "a new sign-in replaced it")
-	m.revoke(ctx, replaced.oauth(), revokeGrace, "a new sign-in replaced it")
+	if !replaced.AccessToken.Equal(tok.AccessToken) { // A GitHub that gave the same token once more still has one user signed in.
+		m.revoke(ctx, replaced.oauth(), revokeGrace, "a new sign-in replaced it")
+	}
 	m.tell(ctx, Event{Kind: EventSignedIn, UserID: user.ID, Took: time.Since(start)})
 	return session, user, nil
 }

@@ -87,12 +87,18 @@ func (m *Manager) afterUnauthorized(ctx context.Context, userID int64, used *rec
 		return nil, err
 	}
 	clock := m.clock()
+	// It may not work everywhere yet, nor be known to the token check.
+	fresh := now.id() == used.id() && clock.Sub(now.Token.Issued).Abs() < settle
+	if fresh {
+		if err := pause(ctx, settle); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case now.id() != used.id(): // Replaced since the request was sent.
 	case !now.Token.refreshable(clock):
 		now, err = m.confirmDead(ctx, userID, now)
-	case clock.Sub(now.Token.Issued).Abs() < settle: // It may not work everywhere yet.
-		return now, pause(ctx, settle)
+	case fresh:
 	case now.Token.young(clock) || now.Failure.holds(clock):
 	default:
 		now, err = m.refresh(ctx, userID, used.id())
@@ -103,7 +109,7 @@ func (m *Manager) afterUnauthorized(ctx context.Context, userID int64, used *rec
 	if todo, why := m.judge(now); todo == refuse {
 		return nil, why
 	}
-	if now.id() == used.id() {
+	if now.id() == used.id() && !fresh {
 		now = nil // GitHub's 401 stands.
 	}
 	return now, nil
