@@ -56,6 +56,51 @@ func TestRefreshUnderWayAtCloseIsStored(t *testing.T) {
 	})
 }
 
+// Close is called while a replica that died holds the lease.
+func TestCloseDoesNotWaitForAnothersLease(t *testing.T) {
+	t.Parallel()
+	for name, phase := range map[string]map[string]any{
+		"before it was taken over": nil,
+		"for the grace":            {"unknown": true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, gitHubApp)
+				m := w.manager(t)
+				w.signIn(t, m, "octocat")
+				time.Sleep(tokenLife)
+				w.change(t, "583231", func(v map[string]any) {
+					v["write_id"] = "another's"
+					if phase != nil {
+						v["failure"] = phase
+						v["token"].(map[string]any)["refresh_token"] = "ghr_spent"
+						return
+					}
+					v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+				})
+				asked := make(chan error)
+				go func() {
+					_, err := m.Token(t.Context(), octocat)
+					asked <- err
+				}()
+				time.Sleep(5 * time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				go func() {
+					if err := <-asked; !errors.Is(err, oauth.ErrTryLater) {
+						t.Errorf("Token = %v, want ErrTryLater", err)
+					}
+				}()
+				if err := m.Close(ctx); err != nil || time.Since(start) > 3*time.Second {
+					t.Errorf("Close = %v after %v", err, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
 // The store is back before Close; Close has 2 s.
 func TestCloseStoresAtOnceWhenTheStoreIsBack(t *testing.T) {
 	t.Parallel()
@@ -279,6 +324,51 @@ func TestTokenIssuedByAClockThatIsAheadIsRefreshed(t *testing.T) {
 		w.gh.ExpireTokens(w.app.ClientID, octocat) // access token dead, refresh token good
 		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
 			t.Errorf("GET /user = %d with a good refresh token; issued seems to lie in the future", got)
+		}
+	})
+}
+
+// The lease of a replica that died was written again and again, so that the wait for it took nearly all the time that a
+// refresh has. GitHub, which is slow, was cut off in its answer.
+func TestAnswerOfGitHubIsNotCutOffAfterALongWaitForTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		slow := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := w.gh.Transport().RoundTrip(r)
+			select {
+			case <-time.After(5 * time.Second):
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+			return resp, err
+		})}
+		app, err := oauth.New(oauth.Config{
+			ClientID: w.app.ClientID, ClientSecrets: []oauth.Secret{oauth.NewSecret(w.app.Secrets[0])}, RedirectURL: callback,
+		}, oauth.WithHTTPClient(slow))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := w.managerOf(t, app)
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		lease := func(writeID string) {
+			w.change(t, "583231", func(v map[string]any) {
+				v["write_id"], v["lease"] = writeID, map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+			})
+		}
+		lease("1")
+		go func() {
+			for _, writeID := range []string{"2", "3"} {
+				time.Sleep(28 * time.Second)
+				lease(writeID)
+			}
+		}()
+		if _, err := m.Token(t.Context(), octocat); err != nil {
+			t.Errorf("Token = %v", err)
+		}
+		if g := w.stored(t, "583231")["generation"]; g != 1.0 {
+			t.Errorf("generation = %v, want 1", g)
 		}
 	})
 }

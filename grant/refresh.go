@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// refreshTimeout bounds one refresh with all its waiting: for another's lease, for GitHub, for the
-	// store, and for the grace that a former owner is given.
+	// refreshTimeout bounds a refresh until GitHub is asked, with all its waiting for another's lease; and from
+	// then on, with the wait for GitHub, for the store, and for the grace that a former owner is given.
 	refreshTimeout = 90 * time.Second
 
 	// leaseLength is how long others wait for a refresh whose owner went silent: the token request
@@ -104,6 +104,11 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 			ev.wrote, ev.record = true, do.record
 			ev.version, ev.err = m.put(ctx, userID, do.record, do.version)
 		case ask:
+			// An answer that is cut off is a lost pair, so it gets its time however long the wait for its turn was.
+			if own, done, ok := m.work.detach(ctx, refreshTimeout); ok {
+				defer done()
+				ctx = own //nolint:fatcontext // It happens once.
+			}
 			ev.pair, ev.failure, ev.err = m.ask(ctx, do.record)
 		}
 		r, do = r.step(ev, moment{wall: m.clock(), elapsed: time.Since(start)})
@@ -138,6 +143,9 @@ func (m *Manager) await(ctx context.Context, w wait, n int) error {
 	case forWriter, forOutage:
 		d = backoff(n-1, 5*time.Millisecond, 500*time.Millisecond)
 	case forLease, forWinner:
+		if m.work.isClosing() {
+			return &waitError{ErrClosed} // Another replica will see what comes of it.
+		}
 		// A refresh is over in a moment or will not be for long: callers whose token ran out wait for it.
 		if d = backoff(0, 40*time.Millisecond, 40*time.Millisecond); n > 100 {
 			d = backoff(0, time.Second, time.Second)
