@@ -176,6 +176,37 @@ func TestSignOutIsFinalForAPairThatWaitsToBeStored(t *testing.T) {
 	})
 }
 
+// A sign-in's write has taken effect, and its answer is slow. Meanwhile the new token is refreshed, and the store takes no
+// write: the pair that waits is the new sign-in's own.
+func TestSignInDoesNotGiveUpAPairOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const life = 10 * time.Second
+		w := newWorld(t, githubtest.App{Kind: githubtest.GitHubApp, TokenLife: life})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		var writes atomic.Int64
+		w.store.set(nil, func(put func() error) error {
+			switch writes.Add(1) {
+			case 1: // The sign-in.
+				err := put()
+				time.Sleep(2 * life)
+				return err
+			case 2: // The claim.
+				return put()
+			}
+			return errOut
+		})
+		go func() { w.signIn(t, m, "octocat") }()
+		time.Sleep(life + time.Second)
+		herd(t, 1, m)
+		time.Sleep(life)
+		w.store.set(nil, nil)
+		time.Sleep(life)
+		herd(t, 1, m)
+	})
+}
+
 // One of two browsers signs out on ANOTHER replica while this one has a pending pair and loses the store.
 func TestSignOutOnAnotherReplicaIsNotUndoneByAPairThatWaits(t *testing.T) {
 	t.Parallel()

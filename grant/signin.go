@@ -73,7 +73,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	session := Session{UserID: user.ID, LoginID: rand.Text()}
 	var replaced token // By the write that counted, also where its answer got lost.
 	tried := false     // To write.
-	_, _, err = m.update(ctx, user.ID, func(r *record) error {
+	_, stored, err := m.update(ctx, user.ID, func(r *record) error {
 		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
 			return errUnchanged // An earlier try had got through, and others have built on it.
@@ -100,7 +100,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		m.revokeUnlessStored(ctx, session, tok)
 		return Session{}, oauth.User{}, err
 	}
-	m.giveUpPair(ctx, user.ID, "a new sign-in replaced it")
+	m.giveUpPair(ctx, user.ID, stored, "a new sign-in replaced it")
 	if !replaced.AccessToken.Equal(tok.AccessToken) { // A GitHub that gave the same token once more still has one user signed in.
 		m.revoke(ctx, replaced.oauth(), revokeGrace, "a new sign-in replaced it")
 	}

@@ -239,6 +239,20 @@ func TestAnotherAppSignsNobodyOutHere(t *testing.T) {
 	}
 }
 
+func TestSignOutOfALoginThatIsNotThereIsNoEvent(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, githubtest.App{}), new(watcher)
+	m := w.manager(t, v.options()...)
+	s := w.signIn(t, m, "octocat")
+	s.LoginID = "another"
+	if err := m.SignOut(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.kinds(); len(got) != 1 {
+		t.Errorf("events %v, want the sign-in's alone", got)
+	}
+}
+
 func TestLoginWithoutALifetimeIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, githubtest.App{})

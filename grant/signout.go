@@ -60,10 +60,13 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	if err != nil {
 		return err
 	}
+	if before == after {
+		return nil // The login was not there.
+	}
 	m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID})
 	if before.Lineage != "" && after.Lineage == "" {
 		m.tell(ctx, Event{Kind: EventForgotten, UserID: userID})
-		m.giveUpPair(ctx, userID, "the user signed out")
+		m.giveUpPair(ctx, userID, after, "the user signed out")
 		m.revoke(ctx, before.Token.oauth(), 0, "the user signed out")
 	}
 	return nil

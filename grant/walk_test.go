@@ -34,6 +34,9 @@ func (w *world) check(before *world) string {
 	}
 	asking := make(map[string]bool)
 	for _, p := range w.all {
+		if p.do.op == end && p.do.outcome == adopted && p.do.record.lagsBehind(p.r.seen) {
+			return "an older token was taken for another's new one"
+		}
 		if !p.crashed && !p.idle && p.do.op == ask && !w.outrun[p.r.owner] {
 			token := p.do.record.Token.RefreshToken.Reveal()
 			if asking[token] {
