@@ -56,6 +56,33 @@ func TestRefreshUnderWayAtCloseIsStored(t *testing.T) {
 	})
 }
 
+// Close waits for a pair to be stored. No other refresh begins meanwhile: it might be cut off.
+func TestNoRefreshBeginsDuringClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 2)
+		w.store.set(nil, failAfter(1))
+		if _, err := m.Token(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.store.set(nil, func(put func() error) error { time.Sleep(3 * time.Second); return put() })
+		closed := make(chan error)
+		go func() { closed <- m.Close(t.Context()) }()
+		time.Sleep(time.Second)
+		if _, err := m.Token(t.Context(), 2); !errors.Is(err, grant.ErrClosed) {
+			t.Errorf("Token during Close = %v, want ErrClosed", err)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("Close = %v", err)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
 // Close is called while a replica that died holds the lease.
 func TestCloseDoesNotWaitForAnothersLease(t *testing.T) {
 	t.Parallel()

@@ -144,6 +144,28 @@ func TestDeadTokenIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// The user signed in again while GitHub was asked about the token that a request had met a 401 with.
+func TestTokenCheckThatIsLateDoesNotMarkANewSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Minute)
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		w.gh.Inject(githubtest.Fault{
+			Match: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/applications/") },
+			Times: 1, Delay: 2 * time.Second,
+		})
+		go func() {
+			time.Sleep(time.Second)
+			w.signIn(t, m, "octocat")
+		}()
+		herd(t, 3, m)
+		herd(t, 3, m)
+	})
+}
+
 func TestA401ThatIsNotGitHubsProvesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, githubtest.App{NoExpiry: true})
