@@ -584,7 +584,10 @@ func TestBackoffHoldsForTheFleet(t *testing.T) {
 		replicas := []*grant.Manager{w.manager(t), w.manager(t), w.manager(t), w.manager(t)}
 		w.signIn(t, replicas[0], "octocat")
 		time.Sleep(tokenLife)
-		w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
+		w.gh.Inject(githubtest.Fault{
+			Match: isRefresh, Delay: time.Second, // While the others wait for the lease.
+			Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}},
+		})
 		var wg sync.WaitGroup
 		for _, m := range replicas {
 			wg.Go(func() {
