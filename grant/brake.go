@@ -15,6 +15,10 @@ const (
 
 	// brakeMost bounds how long it holds at a time.
 	brakeMost = 30 * time.Second
+
+	// brakeProbe is how long one request has the way to itself that finds out whether things are mended. After
+	// that the next one tries: the first may wait for something else, as for the lease of a replica that died.
+	brakeProbe = 5 * time.Second
 )
 
 // brake keeps a process from the token endpoint while GitHub refuses the app or does not answer, for all its users
@@ -23,19 +27,17 @@ const (
 // it holds, tokens that are good are served; then one request finds out whether things are mended. The zero
 // value is ready to use.
 type brake struct {
-	mu      sync.Mutex
-	failed  int       // Token requests in a row.
-	until   time.Time // Monotonic.
-	probing bool
-	code    oauth.Code
-	app     bool // GitHub refuses the app.
+	mu     sync.Mutex
+	failed int       // Token requests in a row.
+	until  time.Time // Monotonic.
+	code   oauth.Code
+	app    bool // GitHub refuses the app.
 }
 
 // note takes what came of a token request.
 func (b *brake) note(err error, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.probing = false
 	if err == nil || errors.Is(err, oauth.ErrSignInAgain) { // GitHub is at work, and takes the app's credentials.
 		b.failed, b.until, b.app, b.code = 0, time.Time{}, false, ""
 		return
@@ -49,13 +51,14 @@ func (b *brake) note(err error, now time.Time) {
 		wait = max(wait, min(e.RetryAfter, maxBackoff))
 	}
 	limited := e != nil && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusForbidden)
-	if b.app || limited || b.failed >= brakeAfter {
-		b.until = now.Add(wait)
+	// What was asked for before is not cut short: of many answers at once only one may hold a Retry-After.
+	if until := now.Add(wait); (b.app || limited || b.failed >= brakeAfter) && until.After(b.until) {
+		b.until = until
 	}
 }
 
 // hold reports for how long no token request may be made, as an error; or it returns nil, and the caller makes
-// one.
+// one, while others are held.
 func (b *brake) hold(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,8 +66,8 @@ func (b *brake) hold(now time.Time) error {
 		return nil
 	}
 	left := b.until.Sub(now)
-	if left <= 0 && !b.probing {
-		b.probing = true
+	if left <= 0 {
+		b.until = now.Add(brakeProbe)
 		return nil
 	}
 	return &BackoffError{Code: string(b.code), RetryAfter: max(left, time.Second), Misconfigured: b.app}
@@ -75,11 +78,4 @@ func (b *brake) holds(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return now.Before(b.until)
-}
-
-// release takes back what hold allowed, where no token request came of it.
-func (b *brake) release() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.probing = false
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +32,7 @@ func TestGitHubThatRefusesTheAppIsNotAskedForEveryUser(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fault githubtest.Fault
 		class error
-		most  int // Token requests for 100 users at once.
+		most  int // Token requests for 100 users, one after the other.
 	}{
 		"wrong secret": {githubtest.Fault{Header: http.Header{"Content-Type": {"application/json"}}, Status: 200, Body: `{"error":"incorrect_client_credentials"}`}, oauth.ErrMisconfigured, 1},
 		"429":          {githubtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}}}, oauth.ErrTryLater, 1},
@@ -77,6 +78,98 @@ func TestGitHubThatRefusesTheAppIsNotAskedForEveryUser(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The request that was to find out whether things are mended waited for the lease of a dead replica, and everybody
+// else for it.
+func TestBrakeIsNotHeldByARequestThatWaitsForALease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 3)
+		w.change(t, "1", func(v map[string]any) {
+			v["write_id"] = "another's"
+			v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+		})
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}}})
+		if _, err := m.Token(t.Context(), 2); !errors.Is(err, oauth.ErrTryLater) {
+			t.Fatalf("Token = %v", err)
+		}
+		time.Sleep(time.Minute)
+		go func() { _, _ = m.Token(t.Context(), 1) }()
+		time.Sleep(10 * time.Second)
+		if _, err := m.Token(t.Context(), 3); err != nil {
+			t.Errorf("Token of another user = %v", err)
+		}
+	})
+}
+
+// Users who withdrew their access say nothing against GitHub.
+func TestRevokedUsersHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 6)
+		for id := int64(1); id < 6; id++ {
+			w.gh.RevokeUser(w.app.ClientID, id)
+			if _, err := m.Token(t.Context(), id); !errors.Is(err, oauth.ErrSignInAgain) {
+				t.Errorf("Token = %v, want ErrSignInAgain", err)
+			}
+		}
+		if _, err := m.Token(t.Context(), 6); err != nil {
+			t.Errorf("Token of a user with access = %v", err)
+		}
+	})
+}
+
+// Users who signed in together do not all refresh in one moment.
+func TestUsersWhoSignedInTogetherAreRefreshedOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 60
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		for id := int64(1); id <= users; id++ {
+			login := fmt.Sprintf("user-%d", id)
+			w.gh.AddUser(githubtest.User{ID: id, Login: login})
+			w.signIn(t, m, login)
+		}
+		time.Sleep(tokenLife - 5*time.Minute - 37*time.Second) // In the middle of the quarter that is added.
+		for id := int64(1); id <= users; id++ {
+			if _, err := m.Token(t.Context(), id); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n < users/6 || n > users*5/6 {
+			t.Errorf("%d of %d users refreshed, want about half", n, users)
+		}
+	})
+}
+
+// When the brake's time is up, one request finds out whether things are mended, not those of all users.
+func TestOneRequestFindsOutWhetherGitHubIsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 50
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, users)
+		w.gh.Inject(githubtest.Fault{
+			Match: isRefresh, Delay: 2 * time.Second, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}},
+		})
+		_, _ = m.Token(t.Context(), 1)
+		time.Sleep(time.Minute)
+		var wg sync.WaitGroup
+		for id := int64(2); id <= users; id++ {
+			wg.Go(func() { _, _ = m.Token(t.Context(), id) })
+		}
+		wg.Wait()
+		if n := w.gh.TokenRequests("refresh_token"); n != 2 {
+			t.Errorf("%d token requests, want the first and one more", n)
+		}
+	})
 }
 
 // One replica has a mistyped secret. What others refresh serves there all the same.

@@ -3,7 +3,6 @@ package grant
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -11,69 +10,99 @@ import (
 	"github.com/ghlogin/ghlogin/oauth"
 )
 
-// confirmDead asks GitHub's token check, which does not count as a failed login, whether a token
-// that can't be refreshed is dead, and marks the grant if so. A 401 alone is too little to go by: a
-// proxy before an Enterprise Server can answer it, too.
+// confirmDead asks GitHub's token check, which does not count as a failed login, whether a token that met a 401 is
+// dead. It says no, too, where it can't tell. What it said is remembered for a while.
 //
 // All who meet the 401 share one check, and one who hangs up does not wait for it.
-func (m *Manager) confirmDead(ctx context.Context, userID int64, used *record) (*record, error) {
+func (m *Manager) confirmDead(ctx context.Context, userID int64, used *record) (bool, error) {
 	checked := m.flights.DoChan("check "+strconv.FormatInt(userID, 10), func() (any, error) {
-		if !m.alive.due(userID, time.Now()) {
-			return used, nil
+		if dead, ok := m.checked.last(userID, used.id(), time.Now()); ok {
+			return dead, nil
 		}
 		ctx, done, ok := m.work.detach(ctx, signInTimeout)
 		if !ok {
-			return used, nil
+			return false, nil
 		}
 		defer done()
-		return m.check(ctx, userID, used)
+		_, err := m.app.Check(ctx, used.Token.AccessToken.Secret)
+		dead := errors.Is(err, oauth.ErrSignInAgain)
+		m.checked.note(userID, used.id(), dead, time.Now())
+		return dead, nil
 	})
 	select {
 	case res := <-checked:
-		r, _ := res.Val.(*record)
-		return r, res.Err
+		dead, _ := res.Val.(bool)
+		return dead, res.Err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("grant: waiting for GitHub's token check: %w", ctx.Err())
+		return false, &waitError{ctx.Err()}
 	}
 }
 
-func (m *Manager) check(ctx context.Context, userID int64, used *record) (*record, error) {
-	if _, err := m.app.Check(ctx, used.Token.AccessToken.Secret); !errors.Is(err, oauth.ErrSignInAgain) {
-		m.alive.note(userID, time.Now())
-		return used, nil
+// markRevoked marks a grant whose token is dead and can't be refreshed, and returns the error that says so. It returns nil
+// where another token is there now.
+func (m *Manager) markRevoked(ctx context.Context, userID int64, used *record) error {
+	ctx, done, ok := m.work.detach(ctx, signInTimeout)
+	if !ok {
+		return ErrClosed
 	}
+	defer done()
 	_, r, err := m.update(ctx, userID, func(r *record, _ bool) error {
-		if r.id() != used.id() {
+		if r.id() != used.id() || r.NeedsLogin != "" {
 			return errUnchanged
 		}
 		r.NeedsLogin = ReasonRevoked
 		return nil
 	})
-	if err == nil && r.NeedsLogin != "" {
-		m.tell(ctx, Event{Kind: EventNeedsLogin, UserID: userID, Reason: r.NeedsLogin})
+	if err != nil {
+		return err
 	}
-	return r, err
+	if r.id() != used.id() {
+		return nil
+	}
+	m.tell(ctx, Event{Kind: EventNeedsLogin, UserID: userID, Reason: r.NeedsLogin})
+	return &SignInError{r.NeedsLogin}
 }
 
-// checks remembers for a moment whose token was checked and not found dead, so that a proxy that
-// answers 401 to everything does not use up the app's rate limit. The zero value is ready to use.
+// maxCheckPause bounds the pause between two checks of a token that goes on to meet 401s and is alive.
+const maxCheckPause = 30 * time.Minute
+
+// checks remembers whose token was checked, so that a proxy that answers 401 to everything does not use up the
+// app's rate limit: the pause between two checks grows from a minute. The zero value is ready to use.
 type checks struct {
 	mu     sync.Mutex
-	byUser map[int64]time.Time
+	byUser map[int64]checkedToken
 }
 
-func (c *checks) due(userID int64, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at, ok := c.byUser[userID]
-	return !ok || now.Sub(at) >= youngest
+type checkedToken struct {
+	id    id
+	dead  bool
+	next  time.Time
+	pause time.Duration
 }
 
-func (c *checks) note(userID int64, now time.Time) {
+// last returns what came of the last check of a user's token, if that still counts. The token that came after it was made
+// a moment ago, and another one would fare no better: it is not checked before that time is over.
+func (c *checks) last(userID int64, token id, now time.Time) (dead, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byUser == nil || len(c.byUser) >= 1000 { // Forgetting costs a check and nothing else.
-		c.byUser = make(map[int64]time.Time)
+	e, ok := c.byUser[userID]
+	if !ok || !now.Before(e.next) {
+		return false, false
 	}
-	c.byUser[userID] = now
+	return e.dead && e.id == token, true
+}
+
+func (c *checks) note(userID int64, token id, dead bool, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byUser[userID]
+	e.pause = max(youngest, min(2*e.pause, maxCheckPause))
+	if dead || e.id != token {
+		e.pause = youngest
+	}
+	if c.byUser == nil || len(c.byUser) >= 1000 { // Forgetting costs a check and nothing else.
+		c.byUser = make(map[int64]checkedToken)
+	}
+	e.id, e.dead, e.next = token, dead, now.Add(e.pause)
+	c.byUser[userID] = e
 }

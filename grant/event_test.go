@@ -78,8 +78,9 @@ func TestEveryTurnIsSeenFromOutside(t *testing.T) {
 		happens func(t *testing.T, w *world, m *grant.Manager, s grant.Session)
 		want    []grant.EventKind
 	}{
-		"refresh": {func(t *testing.T, _ *world, m *grant.Manager, s grant.Session) {
+		"refresh": {func(t *testing.T, w *world, m *grant.Manager, s grant.Session) {
 			t.Helper()
+			w.gh.Inject(githubtest.Fault{Match: isRefresh, Delay: time.Second}) // Nobody comes when it is over.
 			herd(t, 3, m)
 			if err := m.SignOut(t.Context(), s); err != nil {
 				t.Fatal(err)

@@ -56,6 +56,78 @@ func TestRefreshUnderWayAtCloseIsStored(t *testing.T) {
 	})
 }
 
+// Close waits for a pair to be stored. No other refresh begins meanwhile: it might be cut off.
+func TestNoRefreshBeginsDuringClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 2)
+		w.store.set(nil, failAfter(1))
+		if _, err := m.Token(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.store.set(nil, func(put func() error) error { time.Sleep(3 * time.Second); return put() })
+		closed := make(chan error)
+		go func() { closed <- m.Close(t.Context()) }()
+		time.Sleep(time.Second)
+		if _, err := m.Token(t.Context(), 2); !errors.Is(err, grant.ErrClosed) {
+			t.Errorf("Token during Close = %v, want ErrClosed", err)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("Close = %v", err)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+// Close is called while a replica that died holds the lease.
+func TestCloseDoesNotWaitForAnothersLease(t *testing.T) {
+	t.Parallel()
+	for name, phase := range map[string]map[string]any{
+		"before it was taken over": nil,
+		"for the grace":            {"unknown": true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, gitHubApp)
+				m := w.manager(t)
+				w.signIn(t, m, "octocat")
+				time.Sleep(tokenLife)
+				w.change(t, "583231", func(v map[string]any) {
+					v["write_id"] = "another's"
+					if phase != nil {
+						v["failure"] = phase
+						v["token"].(map[string]any)["refresh_token"] = "ghr_spent"
+						return
+					}
+					v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+				})
+				asked := make(chan error)
+				go func() {
+					_, err := m.Token(t.Context(), octocat)
+					asked <- err
+				}()
+				time.Sleep(5 * time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				go func() {
+					if err := <-asked; !errors.Is(err, oauth.ErrTryLater) {
+						t.Errorf("Token = %v, want ErrTryLater", err)
+					}
+				}()
+				if err := m.Close(ctx); err != nil || time.Since(start) > 3*time.Second {
+					t.Errorf("Close = %v after %v", err, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
 // The store is back before Close; Close has 2 s.
 func TestCloseStoresAtOnceWhenTheStoreIsBack(t *testing.T) {
 	t.Parallel()
@@ -128,6 +200,37 @@ func TestSignOutIsFinalForAPairThatWaitsToBeStored(t *testing.T) {
 		if tok, err := m.Token(t.Context(), octocat); err == nil {
 			t.Errorf("token served after sign-out: %v", tok.Expiry)
 		}
+	})
+}
+
+// A sign-in's write has taken effect, and its answer is slow. Meanwhile the new token is refreshed, and the store takes no
+// write: the pair that waits is the new sign-in's own.
+func TestSignInDoesNotGiveUpAPairOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const life = 10 * time.Second
+		w := newWorld(t, githubtest.App{Kind: githubtest.GitHubApp, TokenLife: life})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		var writes atomic.Int64
+		w.store.set(nil, func(put func() error) error {
+			switch writes.Add(1) {
+			case 1: // The sign-in.
+				err := put()
+				time.Sleep(2 * life)
+				return err
+			case 2: // The claim.
+				return put()
+			}
+			return errOut
+		})
+		go func() { w.signIn(t, m, "octocat") }()
+		time.Sleep(life + time.Second)
+		herd(t, 1, m)
+		time.Sleep(life)
+		w.store.set(nil, nil)
+		time.Sleep(life)
+		herd(t, 1, m)
 	})
 }
 
@@ -279,6 +382,51 @@ func TestTokenIssuedByAClockThatIsAheadIsRefreshed(t *testing.T) {
 		w.gh.ExpireTokens(w.app.ClientID, octocat) // access token dead, refresh token good
 		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
 			t.Errorf("GET /user = %d with a good refresh token; issued seems to lie in the future", got)
+		}
+	})
+}
+
+// The lease of a replica that died was written again and again, so that the wait for it took nearly all the time that a
+// refresh has. GitHub, which is slow, was cut off in its answer.
+func TestAnswerOfGitHubIsNotCutOffAfterALongWaitForTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		slow := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := w.gh.Transport().RoundTrip(r)
+			select {
+			case <-time.After(5 * time.Second):
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+			return resp, err
+		})}
+		app, err := oauth.New(oauth.Config{
+			ClientID: w.app.ClientID, ClientSecrets: []oauth.Secret{oauth.NewSecret(w.app.Secrets[0])}, RedirectURL: callback,
+		}, oauth.WithHTTPClient(slow))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := w.managerOf(t, app)
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		lease := func(writeID string) {
+			w.change(t, "583231", func(v map[string]any) {
+				v["write_id"], v["lease"] = writeID, map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+			})
+		}
+		lease("1")
+		go func() {
+			for _, writeID := range []string{"2", "3"} {
+				time.Sleep(28 * time.Second)
+				lease(writeID)
+			}
+		}()
+		if _, err := m.Token(t.Context(), octocat); err != nil {
+			t.Errorf("Token = %v", err)
+		}
+		if g := w.stored(t, "583231")["generation"]; g != 1.0 {
+			t.Errorf("generation = %v, want 1", g)
 		}
 	})
 }

@@ -47,7 +47,7 @@ type Manager struct {
 	cache   cache
 	pairs   pairs
 	brake   brake
-	alive   checks
+	checked checks
 	watches watches
 	work    work
 	outside outside

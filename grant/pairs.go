@@ -39,16 +39,6 @@ func (p *pairs) hold(userID int64, r rotation) {
 	p.count.Store(int64(len(p.byUser)))
 }
 
-// take removes the pair of a user, whichever it is, and returns it.
-func (p *pairs) take(userID int64) (rotation, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r, ok := p.byUser[userID]
-	delete(p.byUser, userID)
-	p.count.Store(int64(len(p.byUser)))
-	return r, ok
-}
-
 // drop removes a pair, and reports whether it was there.
 func (p *pairs) drop(userID int64, r rotation) bool {
 	p.mu.Lock()
@@ -102,9 +92,9 @@ func (m *Manager) storeNow(ctx context.Context, userID int64, r rotation) effect
 	return do
 }
 
-// giveUpPair drops a pair that waits to be stored in a grant that is no more.
-func (m *Manager) giveUpPair(ctx context.Context, userID int64, why string) {
-	if r, ok := m.pairs.take(userID); ok {
+// giveUpPair drops a pair that waits to be stored in a grant that is no more, now that another one or none is there.
+func (m *Manager) giveUpPair(ctx context.Context, userID int64, now *record, why string) {
+	if r, ok := m.pairs.get(userID); ok && r.began.Lineage != now.Lineage && m.pairs.drop(userID, r) {
 		m.revoke(ctx, r.pair.oauth(), 0, why)
 	}
 }

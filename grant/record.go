@@ -122,11 +122,13 @@ func (r *record) signedIn(loginID string, now time.Time) bool {
 	return ok && now.Before(l.Expires)
 }
 
-// dropLogin takes a login out, with those that came from the same browser.
-func (r *record) dropLogin(loginID string) {
-	l := r.Logins[loginID]
+// dropLogin takes a login out, with those that came from the same browser. It reports whether it was
+// there.
+func (r *record) dropLogin(loginID string) bool {
+	l, ok := r.Logins[loginID]
 	delete(r.Logins, loginID)
 	maps.DeleteFunc(r.Logins, func(_ string, other login) bool { return l.Browser != "" && other.Browser == l.Browser })
+	return ok
 }
 
 // addLogin adds a login, drops those that have ended, and keeps the number bounded.

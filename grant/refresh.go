@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -14,8 +13,8 @@ import (
 )
 
 const (
-	// refreshTimeout bounds one refresh with all its waiting: for another's lease, for GitHub, for the
-	// store, and for the grace that a former owner is given.
+	// refreshTimeout bounds a refresh until GitHub is asked, with all its waiting for another's lease; and from
+	// then on, with the wait for GitHub, for the store, and for the grace that a former owner is given.
 	refreshTimeout = 90 * time.Second
 
 	// leaseLength is how long others wait for a refresh whose owner went silent: the token request
@@ -36,7 +35,7 @@ func (m *Manager) refresh(ctx context.Context, userID int64, seen id) (*record, 
 		}
 		return res.Val.(*record), nil //nolint:forcetypeassert // refreshBehind puts nothing else in.
 	case <-ctx.Done():
-		return nil, fmt.Errorf("grant: waiting for the token's refresh: %w", ctx.Err())
+		return nil, &waitError{ctx.Err()}
 	}
 }
 
@@ -72,7 +71,7 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 	if err := m.brake.hold(time.Now()); err != nil {
 		// Another replica may have refreshed it all the same.
 		r, readErr := m.storedNow(ctx, userID)
-		if readErr == nil && r.id() != seen {
+		if readErr == nil && r.id() != seen && !r.lagsBehind(seen) {
 			return r, nil
 		}
 		return nil, err
@@ -84,9 +83,6 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 	r, do = m.run(ctx, userID, r, do)
 	if r.phase == claiming && do.outcome == unavailable {
 		m.watches.leave(userID, r.watched, start.Add(r.since)) // The next one goes on with it.
-	}
-	if r.phase == claiming {
-		m.brake.release()
 	}
 	m.concluded(ctx, userID, r, do, time.Since(start))
 	finish(do.outcome, do.err)
@@ -111,6 +107,11 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 			ev.wrote, ev.record = true, do.record
 			ev.version, ev.err = m.put(ctx, userID, do.record, do.version)
 		case ask:
+			// An answer that is cut off is a lost pair, so it gets its time however long the wait for its turn was.
+			if own, done, ok := m.work.detach(ctx, refreshTimeout); ok {
+				defer done()
+				ctx = own //nolint:fatcontext // It happens once.
+			}
 			ev.pair, ev.failure, ev.err = m.ask(ctx, do.record)
 		}
 		r, do = r.step(ev, moment{wall: m.clock(), elapsed: time.Since(start)})
@@ -121,13 +122,19 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 // ask sends the one token request of a rotation.
 func (m *Manager) ask(ctx context.Context, began *record) (token, failure, error) {
 	asked := m.clock()
-	next, err := m.app.Refresh(ctx, began.Token.oauth())
-	m.brake.note(err, time.Now())
-	m.outside.asked(ctx, err)
+	next, err := m.requestToken(ctx, began.Token.oauth())
 	if err != nil {
 		return token{}, nextFailure(began.Failure, err, m.clock()), err
 	}
 	return storedToken(next, asked), failure{}, nil
+}
+
+// requestToken asks GitHub for the next token. The brake and the metrics hear of it.
+func (m *Manager) requestToken(ctx context.Context, t oauth.Token) (oauth.Token, error) {
+	next, err := m.app.Refresh(ctx, t)
+	m.brake.note(err, time.Now())
+	m.outside.asked(ctx, err)
+	return next, err
 }
 
 // await is the pause before a rotation reads again, for the n-th time in its phase.
@@ -139,6 +146,9 @@ func (m *Manager) await(ctx context.Context, w wait, n int) error {
 	case forWriter, forOutage:
 		d = backoff(n-1, 5*time.Millisecond, 500*time.Millisecond)
 	case forLease, forWinner:
+		if m.work.isClosing() {
+			return &waitError{ErrClosed} // Another replica will see what comes of it.
+		}
 		// A refresh is over in a moment or will not be for long: callers whose token ran out wait for it.
 		if d = backoff(0, 40*time.Millisecond, 40*time.Millisecond); n > 100 {
 			d = backoff(0, time.Second, time.Second)

@@ -253,7 +253,11 @@ func TestPairThatIsNotStoredYetIsTheOneThatIsRefreshedNext(t *testing.T) {
 			t.Errorf("Token with an expired token and no store to write to = %v", err)
 		}
 		w.store.set(nil, nil)
+		start := time.Now()
 		herd(t, 5, m)
+		if waited := time.Since(start); waited > 100*time.Millisecond {
+			t.Errorf("callers waited %v for a pair that could be stored at once", waited)
+		}
 		if n, g := w.gh.TokenRequests("refresh_token"), w.stored(t, "583231")["generation"]; n != 2 || g != 2.0 {
 			t.Errorf("%d refreshes and generation %v, want 2 and 2", n, g)
 		}
@@ -582,7 +586,10 @@ func TestBackoffHoldsForTheFleet(t *testing.T) {
 		replicas := []*grant.Manager{w.manager(t), w.manager(t), w.manager(t), w.manager(t)}
 		w.signIn(t, replicas[0], "octocat")
 		time.Sleep(tokenLife)
-		w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
+		w.gh.Inject(githubtest.Fault{
+			Match: isRefresh, Delay: time.Second, // While the others wait for the lease.
+			Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}},
+		})
 		var wg sync.WaitGroup
 		for _, m := range replicas {
 			wg.Go(func() {
@@ -594,6 +601,43 @@ func TestBackoffHoldsForTheFleet(t *testing.T) {
 		wg.Wait()
 		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
 			t.Errorf("%d refreshes of four replicas, want the first's alone", n)
+		}
+		time.Sleep(20 * time.Second)
+		if _, err := w.manager(t).Token(t.Context(), octocat); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("Token of a new replica = %v, want ErrTryLater", err)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes within GitHub's Retry-After", n)
+		}
+	})
+}
+
+// A time that no replica can have meant was written by one whose clock was wrong.
+func TestBackoffOfAWrongClockBindsNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		w.change(t, "583231", func(v map[string]any) {
+			v["failure"] = map[string]any{"at": time.Now(), "not_before": time.Now().Add(365 * 24 * time.Hour), "count": 1}
+		})
+		herd(t, 3, m)
+	})
+}
+
+func TestRevocationThatARefreshInsideTheMarginFindsCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		time.Sleep(tokenLife - time.Minute)
+		_, err := m.Token(t.Context(), octocat)
+		if e, ok := errors.AsType[*grant.SignInError](err); !ok || e.Reason != grant.ReasonRevoked {
+			t.Errorf("Token = %v, want ReasonRevoked", err)
 		}
 	})
 }
@@ -639,6 +683,25 @@ func TestA401OfATokenThatIsAMomentOldIsTriedAgain(t *testing.T) {
 		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
 			t.Errorf("%d refreshes, want the one at expiry", n)
 		}
+	})
+}
+
+// The token check may not know it yet either.
+func TestA401OfATokenThatIsAMomentOldAndDoesNotExpireIsNoRevocation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		start := time.Now()
+		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Status: http.StatusUnauthorized})
+		w.gh.Inject(githubtest.Fault{
+			Match: func(r *http.Request) bool {
+				return strings.HasPrefix(r.URL.Path, "/applications/") && time.Since(start) < 400*time.Millisecond
+			},
+			Status: http.StatusNotFound, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"message":"Not Found"}`,
+		})
+		herd(t, 1, m)
 	})
 }
 

@@ -36,9 +36,9 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 	go func() {
 		defer done()
 		m.work.linger(grace)
-		rest, err := m.app.EndToken(ctx, t)
+		err := m.revokeNow(ctx, &t)
 		for try := 0; errors.Is(err, oauth.ErrTryLater) && m.work.linger(backoff(try, time.Second, 10*time.Second)); try++ {
-			rest, err = m.app.EndToken(ctx, rest)
+			err = m.revokeNow(ctx, &t)
 		}
 		if err != nil {
 			m.log.LogAttrs(ctx, slog.LevelWarn, "a token could not be revoked at GitHub",
@@ -100,4 +100,33 @@ func (m *Manager) onceStoreAnswers(ctx context.Context, userID int64, f func(con
 			last = !m.work.linger(backoff(try, time.Second, 30*time.Second)) // Close waits for one more look.
 		}
 	}()
+}
+
+// revokeNow makes one try. What a refresh brings on the way takes t's place, so that the next try goes on from
+// there: t itself is spent then, and would pass for dead.
+func (m *Manager) revokeNow(ctx context.Context, t *oauth.Token) error {
+	now := m.clock()
+	if !t.ExpiredAt(now) {
+		known, err := m.app.RevokeTokenIfKnown(ctx, t.AccessToken)
+		if err != nil || known {
+			return err
+		}
+	}
+	// GitHub takes no access token that has run out to name what to revoke, by whichever clock, while the refresh token
+	// would live on for months. What a refresh brings can be revoked, and takes that along.
+	if !t.Refreshable() || !t.RefreshExpiry.IsZero() && !now.Before(t.RefreshExpiry) {
+		return nil
+	}
+	if err := m.brake.hold(time.Now()); err != nil {
+		return err
+	}
+	next, err := m.requestToken(ctx, *t)
+	switch {
+	case errors.Is(err, oauth.ErrSignInAgain):
+		return nil // It is dead.
+	case err != nil:
+		return err
+	}
+	*t = next
+	return m.app.RevokeToken(ctx, t.AccessToken)
 }

@@ -74,7 +74,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	lineage := rand.Text()
 	var replaced token // By the write that counted, also where its answer got lost.
 	tried := false     // To write.
-	_, _, err = m.update(ctx, user.ID, func(r *record, again bool) error {
+	_, stored, err := m.update(ctx, user.ID, func(r *record, again bool) error {
 		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
 			return errUnchanged // An earlier try had got through, and others have built on it.
@@ -85,7 +85,9 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		if r.ClientID != m.app.ClientID() {
 			*r = record{} // Another app's logins are not ours, nor is its token.
 		}
-		replaced = r.Token
+		if replaced = r.Token; replaced.AccessToken.Equal(tok.AccessToken) {
+			replaced = token{} // GitHub gave the same one again, so it must live.
+		}
 		*r = record{
 			ClientID: m.app.ClientID(),
 			User:     user,
@@ -104,7 +106,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		m.revokeUnlessStored(ctx, session, lineage, tok, replaced.oauth())
 		return Session{}, oauth.User{}, err
 	}
-	m.giveUpPair(ctx, user.ID, "a new sign-in replaced it")
+	m.giveUpPair(ctx, user.ID, stored, "a new sign-in replaced it")
 	m.revoke(ctx, replaced.oauth(), revokeGrace, "a new sign-in replaced it")
 	m.tell(ctx, Event{Kind: EventSignedIn, UserID: user.ID, Took: time.Since(start)})
 	return session, user, nil

@@ -1,9 +1,11 @@
 package grant_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
 )
 
 func TestSignInAnswersWhoItIs(t *testing.T) {
@@ -236,6 +239,20 @@ func TestAnotherAppSignsNobodyOutHere(t *testing.T) {
 	}
 }
 
+func TestSignOutOfALoginThatIsNotThereIsNoEvent(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, githubtest.App{}), new(watcher)
+	m := w.manager(t, v.options()...)
+	s := w.signIn(t, m, "octocat")
+	s.LoginID = "another"
+	if err := m.SignOut(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.kinds(); len(got) != 1 {
+		t.Errorf("events %v, want the sign-in's alone", got)
+	}
+}
+
 func TestLoginWithoutALifetimeIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, githubtest.App{})
@@ -361,6 +378,61 @@ func TestSignInDuringALongOutageLeavesNoTokenBehind(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The write of a second sign-in was given up, and its token about to be revoked, when it took effect after all: the user's
+// first browser would have lived on a dead token.
+func TestSignInWhoseWriteIsLateDoesNotPutADeadTokenInPlaceOfAGoodOne(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]bool{"of a user who is signed in": true, "of a new user": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, gitHubApp)
+				late := &lateStore{Store: w.store.Store, after: 10 * time.Second}
+				m, slow := w.manager(t), w.managerOn(t, late)
+				var session grant.Session
+				if first {
+					session = w.signIn(t, m, "octocat")
+				}
+				code, verifier := w.authorize(t, "octocat")
+				if _, _, err := slow.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour}); !errors.Is(err, oauth.ErrTryLater) {
+					t.Fatalf("SignIn = %v, want ErrTryLater", err)
+				}
+				time.Sleep(5 * time.Minute)
+				if !first {
+					if lineage, ok := w.stored(t, "583231")["lineage"]; ok {
+						t.Errorf("a token that was revoked is stored, as %v", lineage)
+					}
+					return
+				}
+				if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+					t.Errorf("the first browser gets %d", got)
+				}
+				if _, needsLogin, err := m.Lookup(t.Context(), session); err != nil || needsLogin != "" {
+					t.Errorf("Lookup = %q, %v", needsLogin, err)
+				}
+			})
+		})
+	}
+}
+
+// lateStore takes its first three writes, gives none an answer in time, and carries the first out later.
+type lateStore struct {
+	store.Store
+	after time.Duration
+	puts  atomic.Int64
+}
+
+func (s *lateStore) Put(ctx context.Context, key string, e store.Entry) (string, error) {
+	switch s.puts.Add(1) {
+	case 1:
+		time.AfterFunc(s.after, func() { _, _ = s.Store.Put(context.Background(), key, e) })
+	case 2, 3:
+	default:
+		return s.Store.Put(ctx, key, e)
+	}
+	return "", errOut
 }
 
 func TestSignInWhoseStoreAnswerGotLostCounts(t *testing.T) {

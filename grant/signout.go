@@ -11,13 +11,17 @@ import (
 // A login that is not there is no error. An error means that the store could not be written, and
 // that the login may still stand; or it is [ErrClosed]. A caller who hangs up does not undo it.
 func (m *Manager) SignOut(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) { r.dropLogin(s.LoginID) })
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool { return r.dropLogin(s.LoginID) })
 }
 
 // Discard takes back a login that no browser holds, for example because its session could not be
 // stored. Other logins of the browser stay. Errors are those of [Manager.SignOut].
 func (m *Manager) Discard(ctx context.Context, s Session) error {
-	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) { delete(r.Logins, s.LoginID) })
+	return m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool {
+		_, ok := r.Logins[s.LoginID]
+		delete(r.Logins, s.LoginID)
+		return ok
+	})
 }
 
 // SignOutEverywhere ends all of a user's logins, and forgets and revokes the token unless the
@@ -32,9 +36,12 @@ func (m *Manager) Forget(ctx context.Context, userID int64) error {
 	return m.signOut(ctx, userID, false, endAll)
 }
 
-func endAll(r *record) { clear(r.Logins) }
+func endAll(r *record) bool {
+	clear(r.Logins)
+	return true
+}
 
-func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, remove func(*record)) (err error) {
+func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, remove func(*record) bool) (err error) {
 	// Whoever hangs up is signed out all the same, and their token revoked.
 	ctx, done, ok := m.work.detach(ctx, signInTimeout)
 	if !ok {
@@ -44,14 +51,15 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	ctx, finish := m.outside.startSpan(ctx, "ghlogin.sign_out")
 	defer func() { finish(err) }()
 	now := m.clock()
+	removed := false
 	var forgotten []*record // By each write that was tried, whether or not its answer came.
-	_, _, err = m.update(ctx, userID, func(r *record, _ bool) error {
+	_, after, err := m.update(ctx, userID, func(r *record, _ bool) error {
 		if r.Lineage != "" && r.ClientID != m.app.ClientID() {
 			return errUnchanged
 		}
 		// It is written also where there is nothing to take out: that it can be proves that what was read is the newest,
 		// and not what a store that lags behind still shows from before the sign-in.
-		remove(r)
+		removed = remove(r) || removed
 		r.dropEndedLogins(now)
 		if len(r.Logins) == 0 && !keepToken || r.Lineage == "" {
 			if r.Lineage != "" {
@@ -67,10 +75,12 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 		}
 		return err
 	}
-	m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID})
+	if removed {
+		m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID})
+	}
 	if len(forgotten) > 0 {
 		m.tell(ctx, Event{Kind: EventForgotten, UserID: userID})
-		m.giveUpPair(ctx, userID, "the user signed out")
+		m.giveUpPair(ctx, userID, after, "the user signed out")
 	}
 	for _, r := range forgotten {
 		m.revoke(ctx, r.Token.oauth(), 0, "the user signed out")

@@ -2,7 +2,6 @@ package grant
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -83,7 +82,7 @@ func (m *Manager) cross(ctx context.Context, userID int64, r *record) (*record, 
 	case <-timer.C:
 		return r, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("grant: waiting for the token's refresh: %w", ctx.Err())
+		return nil, &waitError{ctx.Err()}
 	}
 }
 

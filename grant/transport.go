@@ -86,25 +86,48 @@ func (m *Manager) afterUnauthorized(ctx context.Context, userID int64, used *rec
 	if err != nil {
 		return nil, err
 	}
-	clock := m.clock()
-	switch {
-	case now.id() != used.id(): // Replaced since the request was sent.
-	case !now.Token.refreshable(clock):
-		now, err = m.confirmDead(ctx, userID, now)
-	case clock.Sub(now.Token.Issued).Abs() < settle: // It may not work everywhere yet.
-		return now, pause(ctx, settle)
-	case now.Token.young(clock) || now.Failure.holds(clock):
-	default:
-		now, err = m.refresh(ctx, userID, used.id())
+	todo, _ := m.judge(now)
+	if now.id() != used.id() || todo == refuse || todo == refreshFirst {
+		// Replaced, given up, or run out since the request was sent.
+		if now, err = m.current(ctx, userID); err != nil || now.id() == used.id() {
+			return nil, err
+		}
+		return now, nil
 	}
-	if err != nil {
+	fresh := m.clock().Sub(now.Token.Issued).Abs() < settle
+	if fresh { // It may not work everywhere yet, nor be known to the token check.
+		if err := pause(ctx, settle); err != nil {
+			return nil, err
+		}
+		if now.Token.refreshable(m.clock()) {
+			return now, nil
+		}
+	}
+	// A 401 alone is too little to go by, since a proxy may answer it to everything: a refresh for each would use up the
+	// app's token requests.
+	dead, err := m.confirmDead(ctx, userID, now)
+	switch {
+	case err != nil:
+		return nil, err
+	case !dead && fresh:
+		return now, nil
+	case !dead:
+		return nil, nil //nolint:nilnil // GitHub's 401 stands.
+	}
+	if !now.Token.refreshable(m.clock()) {
+		if err := m.markRevoked(ctx, userID, now); err != nil {
+			return nil, err
+		}
+		return m.current(ctx, userID) // The user has signed in again meanwhile.
+	}
+	if now, err = m.refresh(ctx, userID, used.id()); err != nil {
 		return nil, err
 	}
 	if todo, why := m.judge(now); todo == refuse {
 		return nil, why
 	}
 	if now.id() == used.id() {
-		now = nil // GitHub's 401 stands.
+		return nil, nil //nolint:nilnil // GitHub's 401 stands.
 	}
 	return now, nil
 }

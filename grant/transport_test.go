@@ -69,14 +69,8 @@ func TestRefusedTokenIsRefreshedOnceAndTheRequestSentAgain(t *testing.T) {
 		m := w.manager(t)
 		w.signIn(t, m, "octocat")
 		time.Sleep(time.Hour)
-		access, _ := m.Token(t.Context(), octocat)
-		w.gh.Inject(githubtest.Fault{
-			Match: func(r *http.Request) bool {
-				return strings.HasSuffix(r.Header.Get("Authorization"), access.AccessToken.Reveal())
-			},
-			Status: http.StatusUnauthorized, Body: `{"message":"Bad credentials"}`,
-		})
-		herd(t, 50, m)
+		w.gh.ExpireTokens(w.app.ClientID, octocat) // Before its time: the grant knows nothing of it.
+		herd(t, 15, m)
 		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
 			t.Errorf("%d refreshes, want 1", n)
 		}
@@ -109,11 +103,13 @@ func TestBodyThatCanBeSentTwiceIsAndOneThatCantIsNot(t *testing.T) {
 			defer resp.Body.Close()
 			return resp.StatusCode
 		}
+		w.gh.ExpireTokens(w.app.ClientID, octocat)
 		if got := post(strings.NewReader(`{"name":"x"}`)); got != http.StatusCreated || len(bodies) != 2 || bodies[1] != `{"name":"x"}` {
 			t.Errorf("a body with GetBody: %d, bodies %q", got, bodies)
 		}
 		bodies = nil
 		time.Sleep(time.Hour)
+		w.gh.ExpireTokens(w.app.ClientID, octocat)
 		stream := struct{ io.Reader }{bytes.NewReader([]byte("stream"))} // Not one that http.NewRequest can rewind.
 		if got := post(stream); got != http.StatusUnauthorized || len(bodies) != 1 {
 			t.Errorf("a body that can't be sent twice: %d, bodies %q", got, bodies)
@@ -144,6 +140,28 @@ func TestDeadTokenIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// The user signed in again while GitHub was asked about the token that a request had met a 401 with.
+func TestTokenCheckThatIsLateDoesNotMarkANewSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Minute)
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		w.gh.Inject(githubtest.Fault{
+			Match: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/applications/") },
+			Times: 1, Delay: 2 * time.Second,
+		})
+		go func() {
+			time.Sleep(time.Second)
+			w.signIn(t, m, "octocat")
+		}()
+		herd(t, 3, m)
+		herd(t, 3, m)
+	})
+}
+
 func TestA401ThatIsNotGitHubsProvesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, githubtest.App{NoExpiry: true})
@@ -166,7 +184,8 @@ func TestA401ThatIsNotGitHubsProvesNothing(t *testing.T) {
 	}
 }
 
-func TestA401ThatAFreshTokenMeetsDoesNotStartARefreshLoop(t *testing.T) {
+// A proxy that answers 401 to everything must not use up the app's token requests, nor its other calls.
+func TestStormOf401sForATokenThatIsAliveRefreshesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, gitHubApp)
@@ -179,16 +198,26 @@ func TestA401ThatAFreshTokenMeetsDoesNotStartARefreshLoop(t *testing.T) {
 		})
 		w.gh.ResetCalls()
 		c := m.HTTPClient(octocat)
-		for range 20 {
+		for range 3600 {
 			if got := getUser(t, c); got != http.StatusUnauthorized {
 				t.Errorf("GET /user = %d", got)
 			}
+			time.Sleep(time.Second)
 		}
-		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
-			t.Errorf("%d refreshes, want 1", n)
+		if n := w.gh.TokenRequests("refresh_token"); n != 0 {
+			t.Errorf("%d refreshes, want none: the token is good", n)
 		}
-		if n := userCalls(w.gh); n != 22 {
-			t.Errorf("%d calls, want each once, one again after the refresh, one because the token was so new", n)
+		if n := userCalls(w.gh); n != 3600 {
+			t.Errorf("%d calls, want each once", n)
+		}
+		checks := 0
+		for _, c := range w.gh.Calls() {
+			if strings.HasPrefix(c.Path, "/applications/") {
+				checks++
+			}
+		}
+		if checks == 0 || checks > 8 {
+			t.Errorf("%d checks in an hour, want some and no more than 8", checks)
 		}
 	})
 }

@@ -22,6 +22,9 @@ type budget struct {
 	stale     int // Reads that lag behind other replicas' writes, by one.
 	signIns   int
 	signOuts  int
+	logins    int // Changes of the logins alone, which keep the token and a lease.
+	late      int // Writes that are given up while they are still on their way.
+	revokes   int // By the user, at GitHub.
 }
 
 // world is one state. It is copied, never shared.
@@ -33,6 +36,8 @@ type world struct {
 	spent   map[string]bool   // Lineages of which a pair was lost in the window that can't be closed.
 	outrun  map[string]bool   // Replicas whose lease ended before their request did.
 	grace   bool              // A grace ended.
+	revoked map[string]bool   // Lineages that the user revoked at GitHub.
+	late    []effect          // Writes on their way that nobody waits for any more.
 	left    budget
 	all     []replica
 	trace   *step
@@ -56,6 +61,7 @@ type step struct {
 func (w *world) clone() *world {
 	c := *w
 	c.live, c.spent, c.outrun = maps.Clone(w.live), maps.Clone(w.spent), maps.Clone(w.outrun)
+	c.revoked, c.late = maps.Clone(w.revoked), slices.Clone(w.late)
 	c.all = slices.Clone(w.all)
 	return &c
 }
@@ -95,11 +101,15 @@ func (w *world) key() string {
 	if w.left.stale > 0 {
 		grant(w.older)
 	}
-	number(w.version, w.left.crashes, w.left.lost, w.left.refusals, w.left.expiries, w.left.stale, w.left.signIns, w.left.signOuts)
+	number(w.version, w.left.crashes, w.left.lost, w.left.refusals, w.left.expiries, w.left.stale, w.left.signIns, w.left.signOuts, w.left.logins, w.left.late, w.left.revokes)
 	flags(w.grace)
+	for _, write := range w.late {
+		text(write.version)
+		grant(write.record)
+	}
 	for _, lineage := range []string{"a", "b"} {
 		text(w.live[lineage])
-		flags(w.spent[lineage])
+		flags(w.spent[lineage], w.revoked[lineage])
 	}
 	for _, owner := range slices.Sorted(maps.Keys(w.outrun)) {
 		text(owner)
@@ -168,31 +178,61 @@ func (w *world) next() (states []*world) {
 			c.put(&record{WriteID: "sign-out"})
 		})
 	}
+	if w.left.logins > 0 && w.stored.Lineage != "" {
+		try("one of the user's browsers signs out", func(c *world) {
+			n := c.stored.clone()
+			n.WriteID = fmt.Sprintf("log-out %d", c.left.logins)
+			c.left.logins--
+			c.put(n)
+		})
+	}
+	if w.left.revokes > 0 && w.stored.Lineage != "" && !w.revoked[w.stored.Lineage] {
+		try("the user revokes the token at GitHub", func(c *world) {
+			c.left.revokes--
+			c.revoke(c.stored.Lineage)
+			c.revoked[c.stored.Lineage] = true
+		})
+	}
+	for i, write := range w.late {
+		try("a write that was given up arrives", func(c *world) {
+			c.late = slices.Delete(c.late, i, i+1)
+			if write.version == fmt.Sprint(c.version) {
+				c.put(write.record)
+			}
+		})
+	}
 	return states
 }
 
 // carryOut has one replica's effect happen, in each way in which it can.
 func (w *world) carryOut(i int, name string, try func(string, func(*world))) {
 	do := w.all[i].do
-	after := func(what string, ev event, change func(*world)) {
+	after := func(what string, ev event, change func(*world), elapsed ...time.Duration) {
 		try(fmt.Sprintf("%s: %s %s", name, w.all[i].r.phase, what), func(c *world) {
 			change(c)
-			c.feed(i, ev, 0)
+			c.feed(i, ev, append(elapsed, 0)[0])
 		})
 	}
 	switch do.op {
 	case read:
 		ev := event{record: w.stored, version: fmt.Sprint(w.version)}
 		after("reads", ev, func(*world) {})
-		if w.left.expiries > 0 {
-			try(name+": the time is up, it reads", func(c *world) {
+		// Nothing is lost by waiting for the dead, so that this is in no budget.
+		vain := do.wait == forLease && !w.atWork(w.stored.Lease.Owner) || do.wait == forWinner && !w.heldBySomebody(w.stored.Lineage)
+		switch {
+		case vain:
+			after("has waited in vain, and reads", ev, func(*world) {}, time.Hour)
+			if lease := w.stored.Lease.Owner; do.wait == forWinner && lease != "" && lease != w.all[i].r.owner {
+				after("has no time left", event{err: errStoreAway}, func(*world) {})
+			}
+		case w.left.expiries > 0:
+			after("has waited too short, and reads", ev, func(c *world) {
 				c.left.expiries--
 				if w.all[i].r.phase == claiming {
 					c.outrun[w.stored.Lease.Owner] = true
 				}
 				c.grace = c.grace || w.all[i].r.phase == marking
-				c.feed(i, ev, time.Hour)
-			})
+			}, time.Hour)
 		}
 		if w.left.stale > 0 && w.all[i].wrote < w.version && w.older != nil {
 			after("reads what stood there before", event{record: w.older, version: fmt.Sprint(w.version - 1)}, func(c *world) { c.left.stale-- })
@@ -213,6 +253,13 @@ func (w *world) carryOut(i int, name string, try func(string, func(*world))) {
 		}
 		if w.left.lost > 0 {
 			after("can't write", event{err: errStoreAway, wrote: true}, func(c *world) { c.left.lost-- })
+			if fits && w.left.late > 0 {
+				after("gives up its write, which is still on its way", event{err: errStoreAway, wrote: true}, func(c *world) {
+					c.left.lost--
+					c.left.late--
+					c.late = append(c.late, do)
+				})
+			}
 			if fits {
 				after("writes, and the answer is lost", event{err: errStoreAway, wrote: true}, func(c *world) { c.left.lost--; took(c) })
 			}
@@ -237,6 +284,11 @@ func (w *world) carryOut(i int, name string, try func(string, func(*world))) {
 	case end:
 		try(name+" ends: "+string(do.outcome), func(c *world) { c.conclude(i) })
 	}
+}
+
+// atWork says whether a manager is alive and in a rotation.
+func (w *world) atWork(owner string) bool {
+	return slices.ContainsFunc(w.all, func(p replica) bool { return !p.crashed && !p.idle && p.r.owner == owner })
 }
 
 func (w *world) put(r *record) { w.older, w.stored, w.version = w.stored, r, w.version+1 }

@@ -70,7 +70,18 @@ func (w *world) manager(tb testing.TB, opts ...grant.Option) *grant.Manager {
 
 func (w *world) managerOf(tb testing.TB, app *oauth.Client, opts ...grant.Option) *grant.Manager {
 	tb.Helper()
-	m, err := grant.New(app, w.store, append([]grant.Option{grant.WithTransport(w.gh.Transport()), grant.WithStaleness(0)}, opts...)...)
+	return w.start(tb, app, w.store, opts...)
+}
+
+// managerOn starts a replica that has its own way to the store.
+func (w *world) managerOn(tb testing.TB, s store.Store, opts ...grant.Option) *grant.Manager {
+	tb.Helper()
+	return w.start(tb, w.oauth(tb), s, opts...)
+}
+
+func (w *world) start(tb testing.TB, app *oauth.Client, s store.Store, opts ...grant.Option) *grant.Manager {
+	tb.Helper()
+	m, err := grant.New(app, s, append([]grant.Option{grant.WithTransport(w.gh.Transport()), grant.WithStaleness(0)}, opts...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}

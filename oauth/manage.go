@@ -69,40 +69,15 @@ func (c *Client) CheckApp(ctx context.Context) error {
 }
 
 // RevokeToken ends one access token (DELETE /applications/CLIENT_ID/token). What else the user granted
-// to the app stays. A token that GitHub doesn't know is gone already, which is no error. See EndToken for one that
-// can be refreshed.
+// to the app stays. A token that GitHub doesn't know is gone already, which is no error.
 func (c *Client) RevokeToken(ctx context.Context, access Secret) error {
-	_, err := c.revokeToken(ctx, access)
+	_, err := c.RevokeTokenIfKnown(ctx, access)
 	return err
 }
 
-// EndToken ends t at GitHub, so that neither its access token nor its refresh token works any more. GitHub takes no
-// access token that has run out to name what to revoke, while the refresh token beside it lives on for months: such
-// a token is refreshed first, and what comes is revoked.
-//
-// Where it fails, rest is what is still to be ended, which may be another token than t.
-func (c *Client) EndToken(ctx context.Context, t Token) (rest Token, err error) {
-	if !t.ExpiredAt(time.Now()) {
-		known, err := c.revokeToken(ctx, t.AccessToken)
-		if err != nil || known || !t.Refreshable() {
-			return t, err
-		}
-	}
-	if !t.Refreshable() {
-		return Token{}, nil
-	}
-	next, err := c.Refresh(ctx, t)
-	switch {
-	case errors.Is(err, ErrSignInAgain):
-		return Token{}, nil // It is dead.
-	case err != nil:
-		return t, err
-	}
-	return next, c.RevokeToken(ctx, next.AccessToken)
-}
-
-// revokeToken reports whether GitHub knew the token.
-func (c *Client) revokeToken(ctx context.Context, access Secret) (known bool, err error) {
+// RevokeTokenIfKnown is RevokeToken that says whether GitHub knew the token. It knows none that has run out, though the
+// refresh token beside it may live on.
+func (c *Client) RevokeTokenIfKnown(ctx context.Context, access Secret) (known bool, err error) {
 	ans, err := c.manage(ctx, opRevokeToken, http.MethodDelete, "token", access)
 	if err != nil {
 		return false, err
