@@ -172,6 +172,30 @@ func TestOneRequestFindsOutWhetherGitHubIsBack(t *testing.T) {
 	})
 }
 
+// Three hundred users come back at one moment, and GitHub refuses: the brake hears of it by answers alone.
+func TestHerdOfUsersAsksNoMoreThanItsTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 300
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, users)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusTooManyRequests, Delay: 300 * time.Millisecond})
+		var wg sync.WaitGroup
+		for id := int64(1); id <= users; id++ {
+			wg.Go(func() {
+				if _, err := m.Token(t.Context(), id); !errors.Is(err, oauth.ErrTryLater) {
+					t.Errorf("Token = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := w.gh.TokenRequests("refresh_token"); n > 32 {
+			t.Errorf("%d token requests for %d users at once, want at most 32", n, users)
+		}
+	})
+}
+
 // One replica has a mistyped secret. What others refresh serves there all the same.
 func TestReplicaThatGitHubRefusesAdoptsWhatOthersRefreshed(t *testing.T) {
 	t.Parallel()

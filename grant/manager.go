@@ -47,6 +47,7 @@ type Manager struct {
 	cache   cache
 	pairs   pairs
 	brake   brake
+	asking  chan struct{} // A place for each refresh that may be between claim and answer.
 	checked checks
 	watches watches
 	work    work
@@ -148,6 +149,7 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		margin: defaultMargin,
 		owner:  rand.Text(),
 		clock:  time.Now,
+		asking: make(chan struct{}, maxAsking),
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
 	}
 	m.cache.staleness, m.cache.size = defaultStaleness, defaultCacheSize

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ghlogin/ghlogin/oauth"
@@ -158,10 +159,13 @@ func (r rotation) claim(ev event, at moment) (rotation, effect) {
 		r.began, r.version = now, ev.version
 		r.enter(asking)
 		return r, effect{op: ask, record: now}
-	case now.WriteID == r.writeID():
+	case strings.HasPrefix(now.WriteID, r.writeID()):
 		// It had counted. Only one that was answered is a claim, though: where reads may lag behind, none is sure to show it
-		// again, and a pair must never be given up because of a state from before.
-		return r.write(now.clone(), ev.version)
+		// again, and a pair must never be given up because of a state from before. Who watches the lease begins anew.
+		again := now.clone()
+		r, do := r.write(again, ev.version)
+		again.WriteID = now.WriteID + "+"
+		return r, do
 	case now.lagsBehind(r.seen):
 		return r.readAgain(forWriter)
 	case now.id() != r.seen:

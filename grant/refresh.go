@@ -68,14 +68,6 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 			return nil, done.err
 		}
 	}
-	if err := m.brake.hold(time.Now()); err != nil {
-		// Another replica may have refreshed it all the same.
-		r, readErr := m.storedNow(ctx, userID)
-		if readErr == nil && r.id() != seen && !r.lagsBehind(seen) {
-			return r, nil
-		}
-		return nil, err
-	}
 	ctx, finish := m.outside.startRefresh(ctx)
 	start := time.Now()
 	r, do := beginRotation(m.owner, rand.Text(), seen)
@@ -95,15 +87,31 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 
 // run does what a rotation wants done, until its end.
 func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) (rotation, effect) {
-	start := time.Now()
+	var (
+		start  = time.Now()
+		waited time.Duration // For another's refresh.
+		turn   bool
+	)
 	for do.op != end {
 		var ev event
 		switch do.op {
 		case read:
-			if ev.err = m.await(ctx, do.wait, r.waits); ev.err == nil {
+			d := untilNextRead(do.wait, r.waits, waited)
+			if do.wait == forLease || do.wait == forWinner {
+				waited += d
+			}
+			if ev.err = m.await(ctx, do.wait, d); ev.err == nil {
 				ev.record, ev.version, ev.err = m.get(ctx, userID)
 			}
 		case write:
+			if r.phase == claiming && !turn {
+				leave, err := m.turn(ctx)
+				if err != nil {
+					return r, effect{op: end, outcome: declined, err: err}
+				}
+				defer leave()
+				turn = true
+			}
 			ev.wrote, ev.record = true, do.record
 			ev.version, ev.err = m.put(ctx, userID, do.record, do.version)
 		case ask:
@@ -119,6 +127,26 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 	return r, do
 }
 
+// maxAsking is how many refreshes of a process may be between claim and answer at a time: where GitHub begins to refuse
+// the app, the brake hears of it only by answers, and a morning's thousand users would all have asked by then.
+const maxAsking = 32
+
+// turn waits until a refresh may be claimed, and returns what ends its turn. A lease is not waited for within it: the leases
+// of a replica that died would keep everybody waiting.
+func (m *Manager) turn(ctx context.Context) (leave func(), err error) {
+	select {
+	case m.asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, &waitError{ctx.Err()}
+	}
+	leave = func() { <-m.asking }
+	if err := m.brake.hold(time.Now()); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
 // ask sends the one token request of a rotation.
 func (m *Manager) ask(ctx context.Context, began *record) (token, failure, error) {
 	asked := m.clock()
@@ -132,27 +160,33 @@ func (m *Manager) ask(ctx context.Context, began *record) (token, failure, error
 // requestToken asks GitHub for the next token. The brake and the metrics hear of it.
 func (m *Manager) requestToken(ctx context.Context, t oauth.Token) (oauth.Token, error) {
 	next, err := m.app.Refresh(ctx, t)
-	m.brake.note(err, time.Now())
+	if ctx.Err() == nil || err == nil { // That our own time was up says nothing of GitHub.
+		m.brake.note(err, time.Now())
+	}
 	m.outside.asked(ctx, err)
 	return next, err
 }
 
-// await is the pause before a rotation reads again, for the n-th time in its phase.
-func (m *Manager) await(ctx context.Context, w wait, n int) error {
-	var d time.Duration
+// untilNextRead is the pause before a rotation reads again, for the n-th time in its phase.
+func untilNextRead(w wait, n int, waited time.Duration) time.Duration {
 	switch w {
-	case forNothing:
-		return nil
 	case forWriter, forOutage:
-		d = backoff(n-1, 5*time.Millisecond, 500*time.Millisecond)
+		return backoff(n-1, 5*time.Millisecond, 500*time.Millisecond)
 	case forLease, forWinner:
-		if m.work.isClosing() {
-			return &waitError{ErrClosed} // Another replica will see what comes of it.
-		}
-		// A refresh is over in a moment or will not be for long: callers whose token ran out wait for it.
-		if d = backoff(0, 40*time.Millisecond, 40*time.Millisecond); n > 100 {
-			d = backoff(0, time.Second, time.Second)
-		}
+		// A quarter of what was waited already: short for a refresh that takes a moment, and rare for one whose owner died.
+		d := min(max(waited/4, 20*time.Millisecond), time.Second)
+		return d/2 + jitter(d/2)
+	default:
+		return 0
+	}
+}
+
+func (m *Manager) await(ctx context.Context, w wait, d time.Duration) error {
+	if (w == forLease || w == forWinner) && m.work.isClosing() {
+		return &waitError{ErrClosed} // Another replica will see what comes of it.
+	}
+	if w == forNothing {
+		return nil
 	}
 	if err := pause(ctx, d); err != nil {
 		return &waitError{err}

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// revokeTimeout bounds a revocation at GitHub with its repetitions. Nobody waits for it.
-	revokeTimeout = time.Minute
+	// revokeTimeout bounds a revocation at GitHub with its repetitions, of which nobody waits for any: longer than GitHub asks
+	// to be left alone.
+	revokeTimeout = 3 * maxBackoff
 
 	// outageTimeout is how long a store may be away before a sign-in or sign-out of which nobody knows whether
 	// it was stored is left as it is.
@@ -37,7 +38,8 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 		defer done()
 		m.work.linger(grace)
 		err := m.revokeNow(ctx, &t)
-		for try := 0; errors.Is(err, oauth.ErrTryLater) && m.work.linger(backoff(try, time.Second, 10*time.Second)); try++ {
+		// A refused app may be mended meanwhile, too.
+		for try := 0; err != nil && ctx.Err() == nil && m.work.linger(backoff(try, time.Second, 30*time.Second)); try++ {
 			err = m.revokeNow(ctx, &t)
 		}
 		if err != nil {
@@ -47,57 +49,67 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 	}()
 }
 
-// revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same,
-// and then the user's other browsers live on this token, and nobody knows the one before.
-func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage string, tok, replaced oauth.Token) {
-	m.onceStoreAnswers(ctx, s.UserID, func(ctx context.Context, r *record, version string, err error) error {
-		if err == nil {
-			if _, stored := r.Logins[s.LoginID]; stored || r.Lineage == lineage {
-				m.revoke(ctx, replaced, revokeGrace, "a new sign-in replaced it")
-				return nil
-			}
-			// That this can be written proves that the read was the newest, and keeps out the write that failed, should it
-			// still be on its way.
-			same := r.clone()
-			if same.Lineage == "" {
-				same.forget(m.clock())
-			}
-			same.WriteID = rand.Text()
-			if _, err := m.put(ctx, s.UserID, same, version); err != nil {
-				return err
-			}
+// revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same, and then the user's
+// other browsers live on this token, and nobody knows the one that it replaced.
+func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage string, tok oauth.Token, replaced *record) {
+	counted := func(r *record) bool {
+		_, ok := r.Logins[s.LoginID]
+		return ok || r.Lineage == lineage
+	}
+	m.settleDoubt(ctx, s.UserID, counted, func(ctx context.Context, r *record, counted bool) {
+		if !counted {
+			m.revoke(ctx, tok, 0, "it could not be stored")
 		}
-		m.revoke(ctx, tok, 0, "it could not be stored")
-		return nil
+		if r.Lineage != replaced.Lineage { // By this sign-in, or by whoever has written since.
+			m.revoke(ctx, replaced.Token.oauth(), revokeGrace, "a new sign-in replaced it")
+		}
 	})
 }
 
 // revokeIfForgotten deals with a sign-out whose write failed: it may have taken effect all the same, and then nobody
 // else knows the token any more.
 func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, lineage string, tok oauth.Token) {
-	m.onceStoreAnswers(ctx, userID, func(ctx context.Context, r *record, _ string, err error) error {
-		if err == nil && r.Lineage != lineage {
+	m.settleDoubt(ctx, userID, func(r *record) bool { return r.Lineage != lineage }, func(ctx context.Context, _ *record, counted bool) {
+		if counted {
 			m.revoke(ctx, tok, 0, "the user signed out")
 		}
-		return nil
 	})
 }
 
-// onceStoreAnswers calls f behind the caller's back with what the store has to say, however long that takes, and again
-// where f returns an error.
-func (m *Manager) onceStoreAnswers(ctx context.Context, userID int64, f func(context.Context, *record, string, error) error) {
+// settleDoubt finds out, behind the caller's back and however long the store is away, whether a write counted, and
+// calls then. To find nothing of it is not enough, since the read may lag behind, and the write still be on its
+// way: what stands there is written anew, after which the other can't count any more.
+func (m *Manager) settleDoubt(ctx context.Context, userID int64, counted func(*record) bool, then func(context.Context, *record, bool)) {
 	ctx, done, ok := m.work.detach(ctx, outageTimeout)
 	if !ok {
 		return
 	}
 	go func() {
 		defer done()
-		for try, last := 0, false; ctx.Err() == nil; try++ {
+		for try, last := 0, false; ctx.Err() == nil && !last; try++ {
 			r, version, err := m.get(ctx, userID)
-			if _, away := errors.AsType[*StoreError](err); !away && f(ctx, r, version, err) == nil || last {
+			_, unreadable := errors.AsType[*FormatError](err)
+			switch {
+			case unreadable: // It is not ours to overwrite.
+				then(ctx, &record{}, false)
 				return
+			case err == nil && counted(r):
+				then(ctx, r, true)
+				return
+			case err == nil:
+				same := r.clone()
+				if same.Lineage == "" {
+					same.forget(m.clock())
+				}
+				same.WriteID = rand.Text()
+				if _, err = m.put(ctx, userID, same, version); err == nil {
+					then(ctx, same, false)
+					return
+				}
 			}
-			last = !m.work.linger(backoff(try, time.Second, 30*time.Second)) // Close waits for one more look.
+			if !m.work.linger(backoff(try, time.Second, 30*time.Second)) {
+				last = try > 0 // Close waits for one more look.
+			}
 		}
 	}()
 }

@@ -94,3 +94,29 @@ func TestSignOutsDoNotHammerGitHubThatRefusesTheApp(t *testing.T) {
 		}
 	})
 }
+
+// A revocation that GitHub would not take in time went on for ever, and each of its tries told the brake of an outage.
+func TestRevocationEndsWithItsTimeAndHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		s := w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		remove := w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusTooManyRequests})
+		if err := m.SignOut(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		remove()
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife)
+		before := w.gh.TokenRequests("refresh_token")
+		if _, err := m.Token(t.Context(), octocat); err != nil {
+			t.Errorf("Token long after it = %v", err)
+		}
+		if n := w.gh.TokenRequests("refresh_token") - before; n != 1 {
+			t.Errorf("%d token requests, want 1", n)
+		}
+	})
+}

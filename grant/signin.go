@@ -72,8 +72,8 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	now := m.clock()
 	session := Session{UserID: user.ID, LoginID: rand.Text()}
 	lineage := rand.Text()
-	var replaced token // By the write that counted, also where its answer got lost.
-	tried := false     // To write.
+	replaced := new(record) // By the write that counted, also where its answer got lost.
+	tried := false          // To write.
 	_, stored, err := m.update(ctx, user.ID, func(r *record, again bool) error {
 		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
@@ -85,8 +85,8 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		if r.ClientID != m.app.ClientID() {
 			*r = record{} // Another app's logins are not ours, nor is its token.
 		}
-		if replaced = r.Token; replaced.AccessToken.Equal(tok.AccessToken) {
-			replaced = token{} // GitHub gave the same one again, so it must live.
+		if replaced = r.clone(); r.Token.AccessToken.Equal(tok.AccessToken) {
+			replaced.Token = token{} // GitHub gave the same one again, so it must live.
 		}
 		*r = record{
 			ClientID: m.app.ClientID(),
@@ -103,11 +103,11 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		m.revoke(ctx, tok, 0, "it could not be stored")
 		return Session{}, oauth.User{}, err
 	case err != nil:
-		m.revokeUnlessStored(ctx, session, lineage, tok, replaced.oauth())
+		m.revokeUnlessStored(ctx, session, lineage, tok, replaced)
 		return Session{}, oauth.User{}, err
 	}
 	m.giveUpPair(ctx, user.ID, stored, "a new sign-in replaced it")
-	m.revoke(ctx, replaced.oauth(), revokeGrace, "a new sign-in replaced it")
+	m.revoke(ctx, replaced.Token.oauth(), revokeGrace, "a new sign-in replaced it")
 	m.tell(ctx, Event{Kind: EventSignedIn, UserID: user.ID, Took: time.Since(start)})
 	return session, user, nil
 }
