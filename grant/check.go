@@ -46,7 +46,7 @@ func (m *Manager) markRevoked(ctx context.Context, userID int64, used *record) e
 		return ErrClosed
 	}
 	defer done()
-	_, r, err := m.update(ctx, userID, func(r *record, _ bool) error {
+	r, err := m.update(ctx, userID, func(r *record, _ bool) error {
 		if r.id() != used.id() || r.NeedsLogin != "" {
 			return errUnchanged
 		}

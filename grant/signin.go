@@ -74,7 +74,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	lineage := rand.Text()
 	replaced := new(record) // By the write that counted, also where its answer got lost.
 	tried := false          // To write.
-	_, stored, err := m.update(ctx, user.ID, func(r *record, again bool) error {
+	stored, err := m.update(ctx, user.ID, func(r *record, again bool) error {
 		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
 			return errUnchanged // An earlier try had got through, and others have built on it.

@@ -53,7 +53,7 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	now := m.clock()
 	removed := false
 	var forgotten []*record // By each write that was tried, whether or not its answer came.
-	_, after, err := m.update(ctx, userID, func(r *record, _ bool) error {
+	after, err := m.update(ctx, userID, func(r *record, _ bool) error {
 		if r.Lineage != "" && r.ClientID != m.app.ClientID() {
 			return errUnchanged
 		}

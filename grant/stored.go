@@ -111,37 +111,37 @@ func (m *Manager) put(ctx context.Context, userID int64, r *record, version stri
 var errUnchanged = errors.New("grant: nothing to change")
 
 // update reads a user's grant, has change work on a copy, and writes that back, again and again until no
-// other writer comes between. It returns the record as it was before and after. If change returns
-// errUnchanged nothing is written, and that is no error; any other ends the update.
+// other writer comes between. It returns the record as it is then. If change returns errUnchanged nothing is
+// written, and that is no error; any other ends the update.
 //
 // again tells change that a Put of this update went unanswered and that somebody has written since: it may have
 // counted, and been undone.
 //
 // Whatever a refresh does not write goes through here, so every change to a grant says in one func what must
 // still be true of it.
-func (m *Manager) update(ctx context.Context, userID int64, change func(r *record, again bool) error) (before, after *record, err error) {
+func (m *Manager) update(ctx context.Context, userID int64, change func(r *record, again bool) error) (*record, error) {
 	writeID := rand.Text() // The same over repetitions: any of them may be the one that counted.
 	unanswered, over := false, ""
 	for try := 0; ; try++ {
 		now, version, err := m.get(ctx, userID)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if now.WriteID == writeID {
 			// A Put took effect and only its answer was lost: a conflict with ourselves.
-			return before, now, nil
+			return now, nil
 		}
-		before, after = now, now.clone()
+		after := now.clone()
 		switch err := change(after, unanswered && version != over); {
 		case errors.Is(err, errUnchanged):
-			return before, before, nil
+			return now, nil
 		case err != nil:
-			return nil, nil, err
+			return nil, err
 		}
 		after.WriteID = writeID
 		_, err = m.put(ctx, userID, after, version)
 		if err == nil {
-			return before, after, nil
+			return after, nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			unanswered, over = true, version
@@ -149,10 +149,10 @@ func (m *Manager) update(ctx context.Context, userID int64, change func(r *recor
 		// A conflict means that somebody got on, so it can go on for as long as ctx does. An outage
 		// can't: callers have better things to do than to wait it out.
 		if !errors.Is(err, store.ErrConflict) && try >= 2 {
-			return nil, nil, err
+			return nil, err
 		}
 		if pause(ctx, backoff(try, 5*time.Millisecond, 500*time.Millisecond)) != nil {
-			return nil, nil, &StoreError{Op: "put", Err: err}
+			return nil, &StoreError{Op: "put", Err: err}
 		}
 	}
 }
