@@ -128,7 +128,7 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 			w.violate(noFalseMark, "replica %v marks %v as %s, but its refresh token is good", by, p, g.NeedsLogin)
 		}
 	}
-	if at, ok := p.refused[by]; g.NeedsLogin != "" && was.Failure.Unknown && ok && now.at.Sub(at) < leaseLength {
+	if at, ok := p.refused[by]; g.NeedsLogin != "" && was.NeedsLogin == "" && was.Failure.Unknown && ok && now.at.Sub(at) < leaseLength {
 		w.violate(noHaste, "replica %v marks %v %v after it was refused", by, p, now.at.Sub(at))
 	}
 	from, to := was.Lease.Owner, g.Lease.Owner
