@@ -60,11 +60,14 @@ func configFromEnv() (config, error) {
 	}
 	if file := os.Getenv("COOKIE_KEY_FILE"); file == "" {
 		problem("COOKIE_KEY_FILE is not set: it is a file with 32 bytes or more of randomness, the same for all replicas; make it with `openssl rand -base64 32`")
-	} else if text, err := os.ReadFile(file); err != nil {
+	} else if text, err := os.ReadFile(file); err != nil { //nolint:gosec // The operator names it.
 		problem("COOKIE_KEY_FILE: %w", err)
 	} else {
-		for _, key := range strings.Fields(string(text)) {
+		for key := range strings.FieldsSeq(string(text)) {
 			c.GitHub.CookieKeys = append(c.GitHub.CookieKeys, oauth.NewSecret(key))
+		}
+		if len(c.GitHub.CookieKeys) == 0 {
+			problem("COOKIE_KEY_FILE: %s is empty", file)
 		}
 	}
 	if c.Vault.Address == "" {

@@ -78,7 +78,7 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	} else {
 		bad("redis", h.redis.Ping(ctx).Err(), true)
 	}
-	refused, accepted := h.credentials(ctx)
+	accepted, refused := h.credentials(ctx)
 	bad("github_credentials", refused, !accepted)
 	h.mu.Lock()
 	if h.leaving {
@@ -91,11 +91,11 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // credentials asks GitHub now and then whether it takes the app's. That it does not answer says nothing about them.
-func (h *health) credentials(ctx context.Context) (refused error, accepted bool) {
+func (h *health) credentials(ctx context.Context) (accepted bool, refused error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Since(h.checkedAt) < 5*time.Minute {
-		return h.refused, h.accepted || h.refused == nil
+		return h.accepted || h.refused == nil, h.refused
 	}
 	switch err := h.grants.CheckApp(ctx); {
 	case err == nil:
@@ -103,5 +103,5 @@ func (h *health) credentials(ctx context.Context) (refused error, accepted bool)
 	case errors.Is(err, oauth.ErrMisconfigured):
 		h.refused, h.checkedAt = err, time.Now()
 	}
-	return h.refused, h.accepted || h.refused == nil
+	return h.accepted || h.refused == nil, h.refused
 }

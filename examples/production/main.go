@@ -2,7 +2,7 @@
 // in a sealed cookie, health, metrics, traces, structured logs with request ids, and a shutdown that loses no token. Copy the
 // folder and replace pages.go by your own.
 //
-// README.md beside this file says what to set, and how to start it with Docker Compose or on Kubernetes.
+// README.md beside this file says what to set, and what an operator looks at.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
+	_ "golang.org/x/crypto/x509roots/fallback" // Where the image brings no root certificates of its own.
 
 	"github.com/ghlogin/ghlogin/fxmodule"
 	"github.com/ghlogin/ghlogin/store/vault"

@@ -27,7 +27,7 @@ func runToEnd(t *testing.T, env []string) (status int, told string) {
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout+10*time.Second)
 	defer cancel()
 	var stderr strings.Builder
-	cmd := exec.CommandContext(ctx, bin) //nolint:gosec // It was just built.
+	cmd := exec.CommandContext(ctx, bin)
 	cmd.Env, cmd.Stderr = env, &stderr
 	_ = cmd.Run()
 	if ctx.Err() != nil {

@@ -100,7 +100,7 @@ func startRedis(t *testing.T) string {
 		}
 		t.Skip("there is no redis-server, so this test of sessions in a real Redis is left out; on Debian: apt install redis-server")
 	}
-	dir, err := os.MkdirTemp("", "redis") // Not t.TempDir: a socket's path has at most 107 bytes.
+	dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // A socket's path has at most 107 bytes, which t.TempDir's may exceed.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func (w *world) launch(t *testing.T, more ...string) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{cmd: exec.CommandContext(t.Context(), bin), ended: make(chan struct{})} //nolint:gosec // It was just built.
+	r := &replica{cmd: exec.CommandContext(t.Context(), bin), ended: make(chan struct{})}
 	r.cmd.Env = append(slices.Clone(w.env), more...)
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -285,7 +285,7 @@ func (b *balancer) watch(ctx context.Context) {
 
 func get(t *testing.T, address string) string {
 	t.Helper()
-	resp, err := http.Get(address) //nolint:gosec,noctx // The test's own server.
+	resp, err := http.Get(address)
 	if err != nil {
 		t.Fatal(err)
 	}
