@@ -19,6 +19,9 @@ func (m *Manager) confirmDead(ctx context.Context, userID int64, used *record) (
 		if dead, ok := m.checked.last(userID, used.id(), time.Now()); ok {
 			return dead, nil
 		}
+		if m.checked.lately(userID, time.Now()) && used.Token.young(m.clock()) {
+			return false, nil // It was made a moment ago, after another one had met a 401: a third would fare no better.
+		}
 		ctx, done, ok := m.work.detach(ctx, signInTimeout)
 		if !ok {
 			return false, nil
@@ -80,16 +83,20 @@ type checkedToken struct {
 	pause time.Duration
 }
 
-// last returns what came of the last check of a user's token, if that still counts. The token that came after it was made
-// a moment ago, and another one would fare no better: it is not checked before that time is over.
+// last returns what came of the last check of a token, if that still counts.
 func (c *checks) last(userID int64, token id, now time.Time) (dead, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.byUser[userID]
-	if !ok || !now.Before(e.next) {
-		return false, false
-	}
-	return e.dead && e.id == token, true
+	return e.dead, ok && e.id == token && now.Before(e.next)
+}
+
+// lately says whether a token of the user was checked within the last minute.
+func (c *checks) lately(userID int64, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.byUser[userID]
+	return ok && now.Sub(e.next.Add(-e.pause)) < youngest
 }
 
 func (c *checks) note(userID int64, token id, dead bool, now time.Time) {

@@ -184,6 +184,24 @@ func TestA401ThatIsNotGitHubsProvesNothing(t *testing.T) {
 	}
 }
 
+// With tokens of a few seconds each one dies under requests, on this replica or another.
+func TestTokensThatDieOneAfterTheOtherAreEachReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{Kind: githubtest.GitHubApp, TokenLife: 10 * time.Second})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		for range 10 {
+			time.Sleep(6 * time.Second)
+			w.gh.ExpireTokens(w.app.ClientID, octocat)
+			herd(t, 2, m)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 10 {
+			t.Errorf("%d refreshes, want 10", n)
+		}
+	})
+}
+
 // A proxy that answers 401 to everything must not use up the app's token requests, nor its other calls.
 func TestStormOf401sForATokenThatIsAliveRefreshesNothing(t *testing.T) {
 	t.Parallel()
