@@ -225,13 +225,20 @@ func TestNewTokenCountsAtOnceOnAReplicaThatRemembersADeadOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, gitHubApp)
 		a, b := w.manager(t), w.manager(t, grant.WithStaleness(10*time.Second))
-		w.signIn(t, a, "octocat")
+		session := w.signIn(t, a, "octocat")
 		w.gh.RevokeUser(w.app.ClientID, octocat)
 		time.Sleep(tokenLife)
 		if _, err := b.Token(t.Context(), octocat); !errors.Is(err, oauth.ErrSignInAgain) {
 			t.Fatalf("Token = %v", err)
 		}
+		if _, needsLogin, err := b.Lookup(t.Context(), session); err != nil || needsLogin == "" {
+			t.Fatalf("Lookup = %q, %v", needsLogin, err)
+		}
 		w.signIn(t, a, "octocat")
+		// The browser keeps its login where the same user signs in again.
+		if _, needsLogin, err := b.Lookup(t.Context(), session); err != nil || needsLogin != "" {
+			t.Errorf("Lookup on the other replica = %q, %v", needsLogin, err)
+		}
 		if _, err := b.Token(t.Context(), octocat); err != nil {
 			t.Errorf("Token on the other replica = %v", err)
 		}

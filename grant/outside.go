@@ -88,6 +88,7 @@ func (o *outside) open(m *Manager) error {
 	o.events, errs[0] = meter.Int64Counter("ghlogin.events",
 		metric.WithDescription("What happened to grants, by event."))
 	o.duration, errs[1] = meter.Float64Histogram("ghlogin.refresh.duration", metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 90),
 		metric.WithDescription("Time that a refresh took, with all its waiting, by outcome."))
 	o.tokenRequests, errs[2] = meter.Int64Counter("ghlogin.token_requests",
 		metric.WithDescription("Refreshes asked of GitHub, by GitHub's error code and status."))

@@ -120,7 +120,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 // asked is a [*StoreError], which says nothing about the session.
 func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needsLogin Reason, err error) {
 	r, ok := m.cache.current(s.UserID)
-	if !ok || !m.isSignedIn(r, s) { // What is remembered may be older than a sign-in on another replica.
+	if !ok || !m.isSignedIn(r, s) || r.NeedsLogin != "" { // What is remembered may be older than a sign-in on another replica.
 		if r, err = m.lookupNow(ctx, s.UserID); err != nil {
 			return oauth.User{}, "", err
 		}

@@ -39,6 +39,7 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("middleware: the configuration can't be used:\n%w", err)
 	}
+	ownKeys := len(cfg.CookieKeys) > 0
 	cfg = cfg.withDefaults()
 	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler)}
 	for _, opt := range opts {
@@ -67,7 +68,7 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if a.attempts, err = newAttempts(cfg, secure); err != nil {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
-	a.sessions, err = o.makeSessions(cfg, secure)
+	a.sessions, err = o.makeSessions(cfg, secure, ownKeys)
 	return a, err
 }
 

@@ -61,8 +61,9 @@ type Config struct {
 	// [DefaultSessionLifetime]. With [WithSessionManager] that manager's Lifetime counts instead.
 	SessionLifetime time.Duration
 
-	// CookieKeys seal the cookies of sign-ins under way: the first seals, every one opens. Each is
-	// 32 bytes or more of randomness. By default they are derived from ClientSecrets.
+	// CookieKeys seal the cookies of sign-ins under way, and with [WithCookieSessions] those of sessions:
+	// the first seals, every one opens. Each is 32 bytes or more of randomness, taken as it is. By
+	// default they are derived from ClientSecrets, which cookie sessions don't take.
 	CookieKeys []oauth.Secret
 
 	// KeepTokens keeps a user's token after their last sign-out, for work on their behalf while they

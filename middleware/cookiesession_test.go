@@ -41,8 +41,8 @@ func (b *browser) sessionCookie() *http.Cookie {
 func TestCookieSessionsNeedNoSessionStore(t *testing.T) {
 	t.Parallel()
 	st := memory.New()
-	s := newSite(t, withStore(st), withOptions(middleware.WithCookieSessions()))
-	one, two := s.handler, s.replica(t, st, middleware.WithCookieSessions())
+	s := newSite(t, withStore(st), withOptions(middleware.WithCookieSessions(cookieKey("k"))))
+	one, two := s.handler, s.replica(t, st, middleware.WithCookieSessions(cookieKey("k")))
 	b := s.browser(t)
 	b.signIn()
 	s.handler = two
@@ -109,7 +109,7 @@ func TestCookieSessionsOpenWithEveryKeyAndAreSealedAnewInTime(t *testing.T) {
 
 func TestCookieSessionThatWasTamperedWithIsNone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, withOptions(middleware.WithCookieSessions()))
+	s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))))
 	b := s.browser(t)
 	b.signIn()
 	c := b.sessionCookie()
@@ -137,7 +137,7 @@ func TestCookieSessionThatWasTamperedWithIsNone(t *testing.T) {
 // Cookies of a sign-in under way are sealed with the same keys, and hold what a browser may choose.
 func TestCookieOfAnAttemptIsNoSession(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, withOptions(middleware.WithCookieSessions()))
+	s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))))
 	b := s.browser(t)
 	b.signIn()
 	session := b.sessionCookie()
@@ -159,7 +159,8 @@ func TestCookieSessionsOptionsThatContradictAreErrors(t *testing.T) {
 	sessions.Cookie.Secure = true
 	for want, opts := range map[string][]middleware.Option{
 		"shorter than 32 bytes": {middleware.WithCookieSessions(oauth.NewSecret("short"))},
-		"both set":              {middleware.WithCookieSessions(), middleware.WithSessionManager(sessions)},
+		"has no keys":           {middleware.WithCookieSessions()},
+		"both set":              {middleware.WithCookieSessions(cookieKey("k")), middleware.WithSessionManager(sessions)},
 	} {
 		if _, err := middleware.New(s.cfg, memory.New(), opts...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), `"short"`) {
 			t.Errorf("New = %v, want that it says %q", err, want)

@@ -58,10 +58,14 @@ func WithSessionManager(m *scs.SessionManager) Option {
 }
 
 // WithCookieSessions keeps sign-ins in a sealed cookie of the browser's, and nothing on the server, so that a fleet needs no
-// session store: the cookie names a login, and whether that stands the grant says. The first key
-// seals and every key opens; without keys, [Config.CookieKeys] are used. A key can be taken out a day after a new one was
-// put before it: the cookie of whoever was there meanwhile has been sealed anew. A key is 32 bytes or more of
-// randomness; less is an error.
+// session store: the cookie names a login, and whether that stands the grant says. It needs keys, here or as
+// [Config.CookieKeys], the same on all replicas: with ones derived from the client secrets, as the cookies of sign-ins under
+// way have by default, everybody would be signed out when a secret is replaced. A key is any text of 32 bytes or more that is
+// random, taken as it is; less is an error.
+//
+// The first key seals and every key opens. To replace one, put the new key behind the old one on all replicas, then in
+// front; take the old one out after a day, and whoever was there meanwhile stays signed in, because their cookie has been
+// sealed anew; after SessionLifetime, and everybody does.
 func WithCookieSessions(keys ...oauth.Secret) Option {
 	return func(o *options) error {
 		if err := errors.Join(validateKeys("WithCookieSessions: key", keys)...); err != nil {
@@ -73,10 +77,12 @@ func WithCookieSessions(keys ...oauth.Secret) Option {
 }
 
 // makeSessions makes what keeps sign-ins between requests.
-func (o *options) makeSessions(cfg Config, secure bool) (sessions, error) {
+func (o *options) makeSessions(cfg Config, secure, ownKeys bool) (sessions, error) {
 	switch {
 	case o.cookies && o.sessions != nil:
 		return nil, errors.New("middleware: WithCookieSessions and WithSessionManager are both set: take one of them out")
+	case o.cookies && len(o.keys) == 0 && !ownKeys:
+		return nil, errors.New("middleware: WithCookieSessions has no keys: give it one, or set Config.CookieKeys, made with `openssl rand -base64 32`")
 	case o.cookies:
 		keys := o.keys
 		if len(keys) == 0 {

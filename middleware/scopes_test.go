@@ -123,7 +123,7 @@ func TestScopesCountAtOnceOnAReplicaThatRemembersTheOldToken(t *testing.T) {
 	s := stepped(t, "repo", withStore(st))
 	b := s.browser(t)
 	b.signIn()
-	other, err := middleware.New(s.cfg, st, middleware.WithHTTPClient(&http.Client{Transport: s.gh.Transport()}), middleware.WithCookieSessions())
+	other, err := middleware.New(s.cfg, st, middleware.WithHTTPClient(&http.Client{Transport: s.gh.Transport()}), middleware.WithCookieSessions(cookieKey("k")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestSeveralGitHubsOnOneMux(t *testing.T) {
 	for name, opts := range map[string][]middleware.Option{
 		"sessions of their own": nil,
 		"the app's sessions":    {middleware.WithSessionManager(secureSessions())},
-		"cookie sessions":       {middleware.WithCookieSessions()},
+		"cookie sessions":       {middleware.WithCookieSessions(cookieKey("k"))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

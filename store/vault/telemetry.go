@@ -78,7 +78,8 @@ func newTelemetry(o options) (telemetry, error) {
 	operations, err1 := meter.Int64Counter("ghlogin.vault.operations",
 		metric.WithDescription("Operations on Vault, by operation and result."))
 	duration, err2 := meter.Float64Histogram("ghlogin.vault.duration",
-		metric.WithUnit("s"), metric.WithDescription("Time that an operation on Vault took."))
+		metric.WithUnit("s"), metric.WithDescription("Time that an operation on Vault took."),
+		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 3, 6))
 	return telemetry{o.tracer.Tracer(scope), operations, duration, o.log}, errors.Join(err1, err2)
 }
 
