@@ -74,7 +74,7 @@ func (e *StoreError) Unwrap() error { return e.Err }
 // Is matches [oauth.ErrTryLater].
 func (e *StoreError) Is(target error) bool { return target == oauth.ErrTryLater }
 
-// BackoffError says that the token ran out and that its last refresh failed so recently that no new
+// BackoffError says that the token is dead and that its last refresh failed so recently that no new
 // one is made yet. It matches [oauth.ErrTryLater], or [oauth.ErrMisconfigured] where GitHub refused
 // the app's own credentials.
 type BackoffError struct {
@@ -89,7 +89,7 @@ func (e *BackoffError) Error() string {
 	if code == "" {
 		code = "no answer"
 	}
-	return fmt.Sprintf("grant: the token expired and its last refresh failed (%s); the next try is in %v", code, e.RetryAfter.Round(time.Second))
+	return fmt.Sprintf("grant: the token is dead and its last refresh failed (%s); the next try is in %v", code, e.RetryAfter.Round(time.Second))
 }
 
 // Is matches the class of the failure.

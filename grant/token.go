@@ -143,11 +143,7 @@ func (m *Manager) judge(r *record) (verdict, error) {
 		if good {
 			return serve, nil
 		}
-		return refuse, &BackoffError{
-			Code:          r.Failure.Code,
-			RetryAfter:    r.Failure.NotBefore.Sub(now),
-			Misconfigured: r.Failure.Misconfigured,
-		}
+		return refuse, r.Failure.backoff(now)
 	case good:
 		return refreshSoon, nil
 	}
@@ -188,6 +184,11 @@ const maxBackoff = 5 * time.Minute
 // library writes comes from a clock that was wrong, and binds nobody.
 func (f failure) holds(now time.Time) bool {
 	return now.Before(f.NotBefore) && f.NotBefore.Sub(now) <= 2*maxBackoff
+}
+
+// backoff is the error for who needs a token that can't be refreshed yet.
+func (f failure) backoff(now time.Time) *BackoffError {
+	return &BackoffError{Code: f.Code, RetryAfter: max(f.NotBefore.Sub(now), time.Second), Misconfigured: f.Misconfigured}
 }
 
 // backoff is the pause before try n+1: doubled each time from first, at most most, and jittered so

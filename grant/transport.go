@@ -126,8 +126,8 @@ func (m *Manager) afterUnauthorized(ctx context.Context, userID int64, used *rec
 	if todo, why := m.judge(now); todo == refuse {
 		return nil, why
 	}
-	if now.id() == used.id() {
-		return nil, nil //nolint:nilnil // GitHub's 401 stands.
+	if now.id() == used.id() { // GitHub's answer to its refresh was lost, say, and it is too early for another one.
+		return nil, now.Failure.backoff(m.clock())
 	}
 	return now, nil
 }

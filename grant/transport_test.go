@@ -202,6 +202,28 @@ func TestTokensThatDieOneAfterTheOtherAreEachReplaced(t *testing.T) {
 	})
 }
 
+// GitHub had refreshed the token before its time, and its answer was lost: the app must not take GitHub's 401 for a
+// revocation.
+func TestTokenThatALostAnswerKilledIsAnOutageAndNo401(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife - time.Minute)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, LoseAnswer: true})
+		for range 3 {
+			_, err := m.HTTPClient(octocat).Get("https://api.github.com/user") //nolint:bodyclose // There is no answer.
+			if e, ok := errors.AsType[*grant.BackoffError](err); !ok || !errors.Is(err, oauth.ErrTryLater) || e.RetryAfter <= 0 {
+				t.Errorf("GET /user = %v, want a BackoffError", err)
+			}
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 1 {
+			t.Errorf("%d token requests, want 1", n)
+		}
+	})
+}
+
 // A proxy that answers 401 to everything must not use up the app's token requests, nor its other calls.
 func TestStormOf401sForATokenThatIsAliveRefreshesNothing(t *testing.T) {
 	t.Parallel()
