@@ -159,13 +159,10 @@ func (r rotation) claim(ev event, at moment) (rotation, effect) {
 		r.began, r.version = now, ev.version
 		r.enter(asking)
 		return r, effect{op: ask, record: now}
-	case strings.HasPrefix(now.WriteID, r.writeID()):
+	case r.wrote(now):
 		// It had counted. Only one that was answered is a claim, though: where reads may lag behind, none is sure to show it
-		// again, and a pair must never be given up because of a state from before. Who watches the lease begins anew.
-		again := now.clone()
-		r, do := r.write(again, ev.version)
-		again.WriteID = now.WriteID + "+"
-		return r, do
+		// again, and a pair must never be given up because of a state from before.
+		return r.write(now.clone(), ev.version)
 	case now.lagsBehind(r.seen):
 		return r.readAgain(forWriter)
 	case now.id() != r.seen:
@@ -222,7 +219,7 @@ func (r rotation) store(ev event) (rotation, effect) {
 		return r.end(pending, r.over(r.began), ev.err)
 	case ev.err != nil:
 		return r.readAgain(forOutage)
-	case ev.wrote || now.WriteID == r.writeID():
+	case ev.wrote || r.wrote(now):
 		return r.end(renewed, now, nil)
 	case now.id() == r.began.id():
 		return r.write(r.renewed(now), ev.version)
@@ -244,7 +241,7 @@ func (r rotation) mark(ev event, at moment) (rotation, effect) {
 		return r.end(unavailable, nil, ev.err) // The lease is taken over after its length, and this found out again.
 	case ev.err != nil:
 		return r.readAgain(forOutage)
-	case ev.wrote || now.WriteID == r.writeID():
+	case ev.wrote || r.wrote(now):
 		return r.end(dead, now, nil)
 	case now.lagsBehind(r.began.id()):
 		return r.readAgain(forWriter)
@@ -269,7 +266,7 @@ func (r rotation) release(ev event) (rotation, effect) {
 	switch now := ev.record; {
 	case ev.err != nil: // The lease stays, and is taken over after its length.
 		return r.end(failed, nil, r.cause)
-	case ev.wrote || now.WriteID == r.writeID():
+	case ev.wrote || r.wrote(now):
 		return r.end(failed, now, r.cause)
 	case now.id() != r.began.id():
 		return r.end(adopted, now, nil)
@@ -322,12 +319,16 @@ func (r *rotation) enter(p phase) {
 	r.phase, r.tried, r.waits, r.faults = p, false, 0, 0
 }
 
-// writeID is what the writes of this phase carry. It stays the same over their repetitions: any of them may be the
-// one that counted.
-func (r rotation) writeID() string { return r.name + "." + r.phase.String() }
+// writeID begins what the writes of this phase carry. What follows is the version that they are written over: the
+// repetitions of one write carry the same, since any of them may be the one that counted; and no two states of the grant do,
+// since whoever watches a lease goes by it.
+func (r rotation) writeID() string { return r.name + "." + r.phase.String() + "." }
+
+// wrote says whether what stands in the store was written in this phase.
+func (r rotation) wrote(now *record) bool { return strings.HasPrefix(now.WriteID, r.writeID()) }
 
 func (r rotation) write(n *record, version string) (rotation, effect) {
-	n.WriteID = r.writeID()
+	n.WriteID = r.writeID() + version
 	r.tried = true
 	return r, effect{op: write, record: n, version: version}
 }

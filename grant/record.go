@@ -27,7 +27,7 @@ type record struct {
 	ClientID string `json:"client_id"`
 
 	// WriteID is random with each change. After a Put whose answer got lost it tells one's own write
-	// from another's. A refresh's ends in the name of its phase.
+	// from another's. A refresh's names its phase.
 	WriteID string `json:"write_id"`
 
 	User   oauth.User       `json:"user"`
