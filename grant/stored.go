@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ghlogin/ghlogin/store"
@@ -120,14 +121,14 @@ var errUnchanged = errors.New("grant: nothing to change")
 // Whatever a refresh does not write goes through here, so every change to a grant says in one func what must
 // still be true of it.
 func (m *Manager) update(ctx context.Context, userID int64, change func(r *record, again bool) error) (*record, error) {
-	writeID := rand.Text() // The same over repetitions: any of them may be the one that counted.
+	writeID := rand.Text() + "@" // And the version that is written over: see [rotation.writeID].
 	unanswered, over := false, ""
 	for try := 0; ; try++ {
 		now, version, err := m.get(ctx, userID)
 		if err != nil {
 			return nil, err
 		}
-		if now.WriteID == writeID {
+		if strings.HasPrefix(now.WriteID, writeID) {
 			// A Put took effect and only its answer was lost: a conflict with ourselves.
 			return now, nil
 		}
@@ -138,7 +139,7 @@ func (m *Manager) update(ctx context.Context, userID int64, change func(r *recor
 		case err != nil:
 			return nil, err
 		}
-		after.WriteID = writeID
+		after.WriteID = writeID + version
 		_, err = m.put(ctx, userID, after, version)
 		if err == nil {
 			return after, nil
