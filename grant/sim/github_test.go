@@ -123,6 +123,10 @@ func (d door) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	f, lasts := w.fault(r, q.call)
 	answered := false
+	if f != none {
+		r.refusedAt = time.Now()
+		r.braked = r.braked || r.closing.Load()
+	}
 	if q.call == refreshCall {
 		end := w.asks(r, q.form.Get("refresh_token"), f)
 		defer func() { end(answered) }()

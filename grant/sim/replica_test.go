@@ -30,6 +30,8 @@ type replica struct {
 	cutOff     bool      // Close ended work before it was done.
 	away       time.Time // When a call of the store last met a fault.
 	blind      bool      // That was just before, or while, it was closed: it could not see what to revoke.
+	refusedAt  time.Time // When a call of GitHub last met a fault.
+	braked     bool      // That was shortly before, or while, it was closed: it might not ask GitHub for what a revocation needs.
 	floor      int       // The version of its newest Put that was answered.
 	lags       int
 	lagsUntil  time.Time
@@ -82,7 +84,7 @@ func (w *world) close(r *replica, replace bool) {
 		w.mu.Unlock()
 		return
 	}
-	r.blind = time.Since(r.away) < minute
+	r.blind, r.braked = time.Since(r.away) < minute, time.Since(r.refusedAt) < 6*minute
 	if replace {
 		w.replicas[r.place] = w.newReplica(r.place)
 	}

@@ -82,7 +82,7 @@ func (w *world) lastVerdict() {
 		excused := p.holder == nil
 		excused = excused || !p.stored && (p.holder.gone() || p.generation == 0 && p.holder.blind)
 		for _, r := range p.dropped {
-			excused = excused || r.gone() || r.blind
+			excused = excused || r.gone() || r.blind || r.braked
 		}
 		if !excused {
 			w.violate(nothingLeft, "%v is alive, which nobody stores (held by replica %v, dropped by %v)", p, p.holder, p.dropped)
