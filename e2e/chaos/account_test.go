@@ -67,6 +67,15 @@ func (e evidence) judge(s signInCase) (verdict, why string, spent time.Time) {
 	return unaccounted, "no request spent its refresh token: it is still good", spent
 }
 
+// pairWasLost says whether a user's pair was lost at a moment, in the window that can't be closed, and the user not yet
+// asked to sign in again. Until then the failed refresh is tried again with growing pauses.
+func (e evidence) pairWasLost(cases []signInCase, user int64, at time.Time) bool {
+	return slices.ContainsFunc(cases, func(s signInCase) bool {
+		verdict, _, spent := e.judge(s)
+		return s.user == user && verdict != unaccounted && spent.Before(at) && at.Before(s.found)
+	})
+}
+
 // doubles finds requests with a refresh token that another request had or had had, though the lease of the
 // first had not run out: two that were under way at once, and one that came after the other's good answer.
 func (e evidence) doubles(cases []signInCase) (found []string) {

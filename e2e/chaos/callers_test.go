@@ -31,8 +31,16 @@ type ledger struct {
 	kinds   map[chaos.Kind]int
 	calm    int // Calls that met no trouble.
 	slowest time.Duration
-	wrong   []string
+	wrong   []wrongCall
 	served  map[int64]time.Time // When the last good call of each user began.
+}
+
+// wrongCall is a failure that no trouble explains.
+type wrongCall struct {
+	user  int64
+	began time.Time
+	kind  chaos.Kind
+	text  string
 }
 
 // enter counts a call that met these troubles. A failure that they do not explain is wrong.
@@ -52,8 +60,8 @@ func (l *ledger) enter(user int64, began time.Time, o chaos.Outcome, troubles []
 	case replicaKilled, chaos.NeedsLogin, remembered: // Accounted for one by one.
 	default:
 		if !explains(troubles, o) {
-			l.wrong = append(l.wrong, fmt.Sprintf("user %d, from %s for %v, troubles %q: %s: %s",
-				user, clock(began), time.Since(began).Round(time.Millisecond), troubles, o.Kind, o.Detail))
+			l.wrong = append(l.wrong, wrongCall{user, began, o.Kind, fmt.Sprintf("user %d, from %s for %v, troubles %q: %s: %s",
+				user, clock(began), time.Since(began).Round(time.Millisecond), troubles, o.Kind, o.Detail)})
 		}
 	}
 }
