@@ -77,8 +77,8 @@ func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, lineage s
 }
 
 // settleDoubt finds out, behind the caller's back and however long the store is away, whether a write counted, and
-// calls then. To find nothing of it is not enough, since the read may lag behind, and the write still be on its
-// way: what stands there is written anew, after which the other can't count any more.
+// calls then. To read is not enough, since the read may lag behind, and the write still be on its way: what stands there is
+// written anew, which proves that it is the newest, and after which the other can't count any more.
 func (m *Manager) settleDoubt(ctx context.Context, userID int64, counted func(*record) bool, then func(context.Context, *record, bool)) {
 	ctx, done, ok := m.work.detach(ctx, outageTimeout)
 	if !ok {
@@ -93,9 +93,6 @@ func (m *Manager) settleDoubt(ctx context.Context, userID int64, counted func(*r
 			case unreadable: // It is not ours to overwrite.
 				then(ctx, &record{}, false)
 				return
-			case err == nil && counted(r):
-				then(ctx, r, true)
-				return
 			case err == nil:
 				same := r.clone()
 				if same.Lineage == "" {
@@ -103,7 +100,7 @@ func (m *Manager) settleDoubt(ctx context.Context, userID int64, counted func(*r
 				}
 				same.WriteID = rand.Text()
 				if _, err = m.put(ctx, userID, same, version); err == nil {
-					then(ctx, same, false)
+					then(ctx, same, counted(same))
 					return
 				}
 			}
