@@ -67,6 +67,9 @@ type login struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 	Browser string    `json:"browser,omitempty"`
+
+	UserAgent string    `json:"user_agent,omitempty"`
+	Seen      time.Time `json:"seen,omitzero"` // Not since it was created.
 }
 
 // lease says that Owner is refreshing. It may be taken over when the version that carries it has
