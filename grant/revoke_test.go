@@ -231,7 +231,8 @@ func TestUserWhoIsBackBeforeTheirAuthorizationIsTakenBackKeepsIt(t *testing.T) {
 	})
 }
 
-// A refresh was under way when the user signed out: what it brought is the one live token that can name the authorization.
+// GitHub had answered a refresh, and its pair was not stored yet, when the user signed out on another replica: that pair is the
+// one live token that can name the authorization.
 func TestPairThatCameDuringTheLastSignOutTakesTheAuthorizationAlong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -240,10 +241,16 @@ func TestPairThatCameDuringTheLastSignOutTakesTheAuthorizationAlong(t *testing.T
 		s := w.signIn(t, m, "octocat")
 		time.Sleep(tokenLife)
 		w.deployment(t)
-		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Delay: 3 * time.Second})
+		other := w.managerOn(t, w.store.Store, grant.WithRevokeAuthorization())
+		w.store.set(nil, func(put func() error) error {
+			if w.gh.TokenRequests("refresh_token") > 0 {
+				time.Sleep(3 * time.Second)
+			}
+			return put()
+		})
 		go func() { _, _ = m.Token(t.Context(), octocat) }()
 		time.Sleep(time.Second)
-		if err := m.SignOut(t.Context(), s); err != nil {
+		if err := other.SignOut(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)

@@ -190,11 +190,16 @@ func TestNotingWithTheStoreAwayIsLeftAndCloseDoesNotWaitForIt(t *testing.T) {
 		if n, _ := w.store.counts(); n-gets != 1 {
 			t.Errorf("%d reads of a store that is away, want the note's one", n-gets)
 		}
+		w.store.set(nil, nil)
 		time.Sleep(time.Minute)
 		wantSignedIn(t, m, s, true)
+		_, puts := w.store.counts()
 		began := time.Now()
 		if err := m.Close(t.Context()); err != nil || time.Since(began) != 0 {
 			t.Errorf("Close = %v after %v", err, time.Since(began))
+		}
+		if _, after := w.store.counts(); after != puts {
+			t.Errorf("Close wrote %d notes", after-puts)
 		}
 	})
 }
