@@ -136,18 +136,18 @@ func TestLastSignOutTakesTheWholeAuthorizationBackIfTheAppSaysSo(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts  []grant.Option
 		wait  time.Duration // Before the sign-out.
-		end   func(m *grant.Manager, s grant.Session) error
+		end   func(ctx context.Context, m *grant.Manager, s grant.Session) error
 		alive int
 	}{
 		"by default the token alone": {nil, 0, signOut, 1},
 		"the whole":                  {[]grant.Option{grant.WithRevokeAuthorization()}, 0, signOut, 0},
 		"with a token that ran out":  {[]grant.Option{grant.WithRevokeAuthorization()}, tokenLife + time.Hour, signOut, 0},
-		"everywhere": {[]grant.Option{grant.WithRevokeAuthorization()}, 0, func(m *grant.Manager, s grant.Session) error {
-			return m.SignOutEverywhere(context.Background(), s.UserID)
+		"everywhere": {[]grant.Option{grant.WithRevokeAuthorization()}, 0, func(ctx context.Context, m *grant.Manager, s grant.Session) error {
+			return m.SignOutEverywhere(ctx, s.UserID)
 		}, 0},
 		"tokens are kept": {[]grant.Option{grant.WithRevokeAuthorization(), grant.WithKeepTokens()}, 0, signOut, 2},
-		"tokens are kept, and the user leaves": {[]grant.Option{grant.WithRevokeAuthorization(), grant.WithKeepTokens()}, 0, func(m *grant.Manager, s grant.Session) error {
-			return m.Forget(context.Background(), s.UserID)
+		"tokens are kept, and the user leaves": {[]grant.Option{grant.WithRevokeAuthorization(), grant.WithKeepTokens()}, 0, func(ctx context.Context, m *grant.Manager, s grant.Session) error {
+			return m.Forget(ctx, s.UserID)
 		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestLastSignOutTakesTheWholeAuthorizationBackIfTheAppSaysSo(t *testing.T) {
 						t.Errorf("%d tokens are alive after the first of two sign-outs, want 2", n)
 					}
 				}
-				if err := c.end(m, second); err != nil {
+				if err := c.end(t.Context(), m, second); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Minute)
@@ -180,7 +180,7 @@ func TestLastSignOutTakesTheWholeAuthorizationBackIfTheAppSaysSo(t *testing.T) {
 	}
 }
 
-func signOut(m *grant.Manager, s grant.Session) error { return m.SignOut(context.Background(), s) }
+func signOut(ctx context.Context, m *grant.Manager, s grant.Session) error { return m.SignOut(ctx, s) }
 
 func TestAuthorizationIsTakenBackWhenGitHubIsThereAgain(t *testing.T) {
 	t.Parallel()

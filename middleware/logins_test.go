@@ -447,3 +447,90 @@ func (s *site) signInElsewhere(t *testing.T) {
 	s.browser(t).signIn()
 	s.handler = here
 }
+
+// A cookie session is sealed anew by a request that was under way when its user signed out: the cookie comes back, and is
+// worth nothing.
+func TestCookieThatARequestInFlightSealedAnewSignsNobodyIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inside, goOn := make(chan bool), make(chan bool)
+		s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))), withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
+			mux := http.NewServeMux()
+			mux.Handle("/", h)
+			mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { inside <- true; <-goOn })
+			return a.Middleware(mux)
+		}))
+		b, slow := s.browser(t), s.browser(t)
+		b.signIn()
+		kept := b.sessionCookie()
+		time.Sleep(25 * time.Hour)
+		slow.setCookie(kept.Name, kept.Value)
+		done := make(chan bool)
+		go func() {
+			slow.get("/slow")
+			done <- true
+		}()
+		<-inside
+		b.signOut()
+		goOn <- true
+		<-done
+		if c := slow.sessionCookie(); c == nil || c.Value == kept.Value {
+			t.Fatalf("the request that was under way did not bring the cookie back: %v", c)
+		}
+		slow.wantSignedOut()
+	})
+}
+
+func TestRequestInFlightActsForNobodyAfterTheSignOut(t *testing.T) {
+	t.Parallel()
+	for name, sessions := range everySessions() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inside, goOn := make(chan bool), make(chan bool)
+			s := newSite(t, withOptions(sessions...), withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
+				mux := http.NewServeMux()
+				mux.Handle("/", h)
+				mux.Handle("/slow", a.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					gh, _ := middleware.ClientFromContext(r.Context())
+					inside <- true
+					<-goOn
+					if _, _, err := gh.Users.Get(r.Context(), ""); err != nil {
+						a.Fail(w, r, err)
+					}
+				})))
+				return a.Middleware(mux)
+			}))
+			b := s.browser(t)
+			b.signIn()
+			answer := make(chan page)
+			go func() { answer <- b.do(http.MethodGet, "/slow", accept("*/*")) }()
+			<-inside
+			b.signOut()
+			goOn <- true
+			if p := <-answer; p.StatusCode != http.StatusUnauthorized {
+				t.Errorf("a request that was under way = %d %s", p.StatusCode, p.body)
+			}
+		})
+	}
+}
+
+func TestPagesMoveWhenALoginWasLastSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, withOptions(middleware.WithLastSeen(10*time.Minute)))
+		b := s.browser(t)
+		b.signIn()
+		for range 3 {
+			time.Sleep(11 * time.Minute)
+			used := time.Now()
+			b.wantSignedIn("octocat")
+			time.Sleep(time.Minute)
+			if got := b.wantLogins(1)[0].LastSeen; !got.Equal(used) {
+				t.Errorf("last seen %v, used %v", got, used)
+			}
+		}
+		if _, err := middleware.New(s.cfg, memory.New(), middleware.WithLastSeen(time.Second)); err == nil {
+			t.Error("New took WithLastSeen(1s)")
+		}
+	})
+}
