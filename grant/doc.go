@@ -11,7 +11,10 @@
 // A request is signed in exactly when its login id stands in the grant, so that signing out is final
 // whatever a session store brings back. The token belongs to the user, not to a browser: two
 // browsers share it, and the last one to sign out has it forgotten and revoked at GitHub (see
-// [WithKeepTokens] for work on behalf of users who are away).
+// [WithKeepTokens] for work on behalf of users who are away, and [WithRevokeAuthorization] for all that the user granted).
+//
+// A user can see their logins and end each: see [Manager.Logins]. That one is in use is noted once an hour, for one read and
+// one write of the store behind the requests: see [WithLastSeen].
 //
 // # What a refresh is
 //

@@ -34,6 +34,7 @@ type Manager struct {
 
 	margin     time.Duration
 	keepTokens bool
+	revokeAll  bool // Revoke the user's whole authorization with the last sign-out.
 
 	host  string // The first segment of every key.
 	local bool   // Asking the store costs no more than asking a cache.
@@ -47,6 +48,7 @@ type Manager struct {
 	cache   cache
 	pairs   pairs
 	brake   brake
+	seen    seen
 	asking  chan struct{} // A place for each refresh that may be between claim and answer.
 	checked checks
 	watches watches
@@ -88,6 +90,18 @@ func WithTransport(base http.RoundTripper) Option {
 func WithKeepTokens() Option {
 	return func(m *Manager) error {
 		m.keepTokens = true
+		return nil
+	}
+}
+
+// WithRevokeAuthorization has the last sign-out, or with [WithKeepTokens] [Manager.Forget], take back all that the user granted
+// to the app at GitHub, instead of this token alone. All of the user's tokens of the app end then, those of its other
+// deployments too, the app leaves the list in the user's settings, and GitHub asks for consent at the next sign-in (GitHub docs,
+// REST API endpoints for OAuth authorizations). A user who has signed in again before GitHub could be reached keeps it, and
+// their earlier token alone is revoked.
+func WithRevokeAuthorization() Option {
+	return func(m *Manager) error {
+		m.revokeAll = true
 		return nil
 	}
 }
@@ -153,6 +167,7 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
 	}
 	m.cache.staleness, m.cache.size = defaultStaleness, defaultCacheSize
+	m.seen.resolution = defaultLastSeen
 	if local, ok := st.(interface{ Local() bool }); ok {
 		m.local = local.Local()
 	}

@@ -93,9 +93,9 @@ func (m *Manager) storeNow(ctx context.Context, userID int64, r rotation) effect
 }
 
 // giveUpPair drops a pair that waits to be stored in a grant that is no more, now that another one or none is there.
-func (m *Manager) giveUpPair(ctx context.Context, userID int64, now *record, why string) {
+func (m *Manager) giveUpPair(ctx context.Context, userID int64, now *record) {
 	if r, ok := m.pairs.get(userID); ok && r.began.Lineage != now.Lineage && m.pairs.drop(userID, r) {
-		m.revoke(ctx, r.pair.oauth(), 0, why)
+		m.revokeOutlived(ctx, userID, r, now)
 	}
 }
 

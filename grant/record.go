@@ -10,7 +10,8 @@ import (
 )
 
 // format is the number of the layout below. A reader that meets another one reports it and changes
-// nothing, so that an old replica can't damage what a newer one wrote.
+// nothing, so that an old replica can't damage what a newer one wrote. A field that may get lost can be added without
+// another number: old replicas don't know it, and drop it when they write.
 const format = 1
 
 // maxLogins bounds the sign-ins of one user that are kept; the oldest goes. It keeps a script that
@@ -67,6 +68,10 @@ type login struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 	Browser string    `json:"browser,omitempty"`
+
+	UserAgent string `json:"user_agent,omitempty"`
+	// Seen is when it was last used, as far as that is noted; zero is not since it was created.
+	Seen time.Time `json:"seen,omitzero"`
 }
 
 // lease says that Owner is refreshing. It may be taken over when the version that carries it has

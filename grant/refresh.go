@@ -221,7 +221,7 @@ func (m *Manager) concluded(ctx context.Context, userID int64, r rotation, done 
 		m.tell(ctx, Event{Kind: EventPairHeld, UserID: userID, Err: done.err, Took: took})
 	case gaveWay:
 		m.tell(ctx, Event{Kind: EventGaveWay, UserID: userID, Took: took})
-		m.revoke(ctx, r.pair.oauth(), 0, "the grant it renewed was replaced or forgotten")
+		m.revokeOutlived(ctx, userID, r, done.record)
 	case adopted:
 		m.tell(ctx, Event{Kind: EventAdopted, UserID: userID, Generation: done.record.Generation, Took: took})
 	case dead:

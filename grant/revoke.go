@@ -27,6 +27,51 @@ const (
 // revoke ends a token at GitHub behind the caller's back, after a grace that Close cuts short. It is
 // a courtesy to the user: whoever signs out is signed out, whether or not GitHub can be reached.
 func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration, why string) {
+	m.revokeBehind(ctx, t, grace, why, m.app.RevokeTokenIfKnown)
+}
+
+// revokeSignedOut ends the token, which had the lineage, of a user who has signed out for the last time; and with
+// [WithRevokeAuthorization] whatever else they granted to the app.
+func (m *Manager) revokeSignedOut(ctx context.Context, userID int64, lineage string, t oauth.Token) {
+	end := m.app.RevokeTokenIfKnown
+	if m.revokeAll {
+		end = func(ctx context.Context, access oauth.Secret) (known bool, err error) {
+			return m.revokeAuthorization(ctx, userID, lineage, access)
+		}
+	}
+	m.revokeBehind(ctx, t, 0, "the user signed out", end)
+}
+
+// revokeAuthorization asks before each try whether the user has signed in again meanwhile: it would end their new token, too.
+func (m *Manager) revokeAuthorization(ctx context.Context, userID int64, lineage string, access oauth.Secret) (known bool, err error) {
+	r, _, err := m.get(ctx, userID)
+	_, unreadable := errors.AsType[*FormatError](err)
+	switch {
+	case unreadable, err == nil && r.Lineage != "" && r.Lineage != lineage:
+		return m.app.RevokeTokenIfKnown(ctx, access)
+	case err != nil:
+		return false, err
+	}
+	err = m.app.RevokeGrant(ctx, access)
+	if errors.Is(err, oauth.ErrSignInAgain) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// revokeOutlived ends the pair of a rotation whose grant was replaced, or forgotten, before it could be stored.
+func (m *Manager) revokeOutlived(ctx context.Context, userID int64, r rotation, now *record) {
+	if now.Lineage == "" {
+		m.revokeSignedOut(ctx, userID, r.began.Lineage, r.pair.oauth())
+		return
+	}
+	m.revoke(ctx, r.pair.oauth(), 0, "a new sign-in replaced it")
+}
+
+// endToken ends an access token at GitHub, and says whether GitHub knew it.
+type endToken func(ctx context.Context, access oauth.Secret) (known bool, err error)
+
+func (m *Manager) revokeBehind(ctx context.Context, t oauth.Token, grace time.Duration, why string, end endToken) {
 	if t.AccessToken.IsZero() {
 		return
 	}
@@ -37,10 +82,10 @@ func (m *Manager) revoke(ctx context.Context, t oauth.Token, grace time.Duration
 	go func() {
 		defer done()
 		m.work.linger(grace)
-		err := m.revokeNow(ctx, &t)
+		err := m.revokeNow(ctx, &t, end)
 		// A refused app may be mended meanwhile, too.
 		for try := 0; err != nil && ctx.Err() == nil && m.work.linger(backoff(try, time.Second, 30*time.Second)); try++ {
-			err = m.revokeNow(ctx, &t)
+			err = m.revokeNow(ctx, &t, end)
 		}
 		if err != nil {
 			m.log.LogAttrs(ctx, slog.LevelWarn, "a token could not be revoked at GitHub",
@@ -68,10 +113,10 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage str
 
 // revokeIfForgotten deals with a sign-out whose write failed: it may have taken effect all the same, and then nobody
 // else knows the token any more.
-func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, lineage string, tok oauth.Token) {
-	m.settleDoubt(ctx, userID, func(r *record) bool { return r.Lineage != lineage }, func(ctx context.Context, _ *record, counted bool) {
+func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, was *record) {
+	m.settleDoubt(ctx, userID, func(r *record) bool { return r.Lineage != was.Lineage }, func(ctx context.Context, _ *record, counted bool) {
 		if counted {
-			m.revoke(ctx, tok, 0, "the user signed out")
+			m.revokeSignedOut(ctx, userID, was.Lineage, was.Token.oauth())
 		}
 	})
 }
@@ -113,10 +158,10 @@ func (m *Manager) settleDoubt(ctx context.Context, userID int64, counted func(*r
 
 // revokeNow makes one try. What a refresh brings on the way takes t's place, so that the next try goes on from
 // there: t itself is spent then, and would pass for dead.
-func (m *Manager) revokeNow(ctx context.Context, t *oauth.Token) error {
+func (m *Manager) revokeNow(ctx context.Context, t *oauth.Token, end endToken) error {
 	now := m.clock()
 	if !t.ExpiredAt(now) {
-		known, err := m.app.RevokeTokenIfKnown(ctx, t.AccessToken)
+		known, err := end(ctx, t.AccessToken)
 		if err != nil || known {
 			return err
 		}
@@ -137,5 +182,6 @@ func (m *Manager) revokeNow(ctx context.Context, t *oauth.Token) error {
 		return err
 	}
 	*t = next
-	return m.app.RevokeToken(ctx, t.AccessToken)
+	_, err = end(ctx, t.AccessToken)
+	return err
 }

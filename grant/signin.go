@@ -31,6 +31,9 @@ type Login struct {
 	// Browser names the browser, if it is known; it is random and nothing else. Several tabs that sign
 	// in at once make several logins, of which the browser keeps one: they end together.
 	Browser string
+
+	// UserAgent is what the browser calls itself, for [LoginInfo]; it may be anything.
+	UserAgent string
 }
 
 // SignIn ends a sign-in: it exchanges the code of a callback, asks GitHub whose token it got, stores
@@ -95,7 +98,9 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 			Logins:   r.Logins,
 			Lineage:  lineage,
 		}
-		r.addLogin(session.LoginID, login{Created: now.UTC(), Expires: now.Add(l.Lifetime).UTC(), Browser: l.Browser})
+		r.addLogin(session.LoginID, login{
+			Created: now.UTC(), Expires: now.Add(l.Lifetime).UTC(), Browser: l.Browser, UserAgent: printable(l.UserAgent, maxUserAgent),
+		})
 		return nil
 	})
 	switch {
@@ -106,14 +111,14 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		m.revokeUnlessStored(ctx, session, lineage, tok, replaced)
 		return Session{}, oauth.User{}, err
 	}
-	m.giveUpPair(ctx, user.ID, stored, "a new sign-in replaced it")
+	m.giveUpPair(ctx, user.ID, stored)
 	m.revoke(ctx, replaced.Token.oauth(), revokeGrace, "a new sign-in replaced it")
 	m.tell(ctx, Event{Kind: EventSignedIn, UserID: user.ID, Took: time.Since(start)})
 	return session, user, nil
 }
 
 // Lookup returns the user of a session that is signed in. It costs at most one read of the store: see
-// [WithStaleness].
+// [WithStaleness]. Once in a while it has noted, behind the caller's back, that the login is in use: see [WithLastSeen].
 //
 // needsLogin is not "" when the user is signed in but the app can't act for them until they sign in
 // again. A session that is not, or no longer, signed in is [ErrSignedOut]; a store that can't be
@@ -128,6 +133,7 @@ func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needs
 	if !m.isSignedIn(r, s) {
 		return oauth.User{}, "", ErrSignedOut
 	}
+	m.noteSeen(ctx, s, r)
 	return r.User, r.NeedsLogin, nil
 }
 

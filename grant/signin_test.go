@@ -231,7 +231,10 @@ func TestAnotherAppSignsNobodyOutHere(t *testing.T) {
 	session := w.signIn(t, m, "octocat")
 	w.app = w.gh.AddApp(githubtest.App{Callbacks: []string{callback}})
 	other := w.manager(t)
-	if err := errors.Join(other.SignOut(t.Context(), session), other.SignOutEverywhere(t.Context(), octocat), other.Forget(t.Context(), octocat)); err != nil {
+	if list := logins(t, other, session); len(list) != 0 {
+		t.Errorf("another app lists %+v", list)
+	}
+	if err := errors.Join(other.SignOut(t.Context(), session), other.SignOutLogin(t.Context(), octocat, logins(t, m, session)[0].ID), other.SignOutEverywhere(t.Context(), octocat), other.Forget(t.Context(), octocat)); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := m.Lookup(t.Context(), session); err != nil {

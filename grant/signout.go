@@ -30,6 +30,27 @@ func (m *Manager) SignOutEverywhere(ctx context.Context, userID int64) error {
 	return m.signOut(ctx, userID, m.keepTokens, endAll)
 }
 
+// SignOutOthers ends all of the logins of s's user but s and what the same browser began with it. If s itself is not signed
+// in any more, nothing ends and the error is [ErrSignedOut]: who was signed out must not sign others out. Other errors are those
+// of [Manager.SignOut].
+func (m *Manager) SignOutOthers(ctx context.Context, s Session) error {
+	stands := false
+	err := m.signOut(ctx, s.UserID, m.keepTokens, func(r *record) bool {
+		stands = m.isSignedIn(r, s)
+		return stands && r.dropOthers(s.LoginID)
+	})
+	if err == nil && !stands {
+		return ErrSignedOut
+	}
+	return err
+}
+
+// SignOutLogin ends one of a user's logins, by the ID that [Manager.Logins] gave, as [Manager.SignOut] does. One that the user
+// has not is no error. It does not ask who wants that: the caller knows that it is the user.
+func (m *Manager) SignOutLogin(ctx context.Context, userID int64, id string) error {
+	return m.signOut(ctx, userID, m.keepTokens, func(r *record) bool { return r.dropPublic(id) })
+}
+
 // Forget ends all of a user's logins, and forgets and revokes the token even if the manager keeps
 // tokens: for a user who leaves the app. Errors are those of [Manager.SignOut].
 func (m *Manager) Forget(ctx context.Context, userID int64) error {
@@ -71,7 +92,7 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	})
 	if err != nil {
 		for _, r := range forgotten {
-			m.revokeIfForgotten(ctx, userID, r.Lineage, r.Token.oauth())
+			m.revokeIfForgotten(ctx, userID, r)
 		}
 		return err
 	}
@@ -80,10 +101,10 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 	}
 	if len(forgotten) > 0 {
 		m.tell(ctx, Event{Kind: EventForgotten, UserID: userID})
-		m.giveUpPair(ctx, userID, after, "the user signed out")
+		m.giveUpPair(ctx, userID, after)
 	}
 	for _, r := range forgotten {
-		m.revoke(ctx, r.Token.oauth(), 0, "the user signed out")
+		m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if cfg.KeepTokens {
 		o.grant = append(o.grant, grant.WithKeepTokens())
 	}
+	if cfg.RevokeAuthorization {
+		o.grant = append(o.grant, grant.WithRevokeAuthorization())
+	}
 	if a.grants, err = grant.New(a.app, st, o.grant...); err != nil {
 		return nil, err
 	}

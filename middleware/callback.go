@@ -54,8 +54,9 @@ func (a *Authenticator) finishLogin(w http.ResponseWriter, r *http.Request) {
 
 	// 4. The code becomes a token, and the token a login in its user's grant.
 	session, _, err := a.grants.SignIn(r.Context(), q.Get("code"), oauth.NewSecret(t.Verifier), grant.Login{
-		Lifetime: a.sessions.lifetime(),
-		Browser:  a.attempts.browser(r, t.Browser),
+		Lifetime:  a.sessions.lifetime(),
+		Browser:   a.attempts.browser(r, t.Browser),
+		UserAgent: r.UserAgent(),
 	})
 	if err != nil {
 		a.failLogin(w, r, t, err)

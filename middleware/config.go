@@ -69,6 +69,10 @@ type Config struct {
 	// KeepTokens keeps a user's token after their last sign-out, for work on their behalf while they
 	// are away. By default the token is then forgotten and revoked at GitHub.
 	KeepTokens bool
+
+	// RevokeAuthorization takes back, with a user's last sign-out, all that they granted to the app at GitHub, instead of this
+	// token alone: see [grant.WithRevokeAuthorization].
+	RevokeAuthorization bool
 }
 
 // NewFromEnv is [ConfigFromEnv] and [New] in one.

@@ -11,13 +11,14 @@ import (
 
 	"github.com/ghlogin/ghlogin/middleware"
 	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 func cookieKey(letter string) oauth.Secret { return oauth.NewSecret(strings.Repeat(letter, 32)) }
 
 // replica is another process of s's app: it shares the store, and nothing else.
-func (s *site) replica(t *testing.T, st *memory.Store, opts ...middleware.Option) http.Handler {
+func (s *site) replica(t *testing.T, st store.Store, opts ...middleware.Option) http.Handler {
 	t.Helper()
 	auth, err := middleware.New(s.cfg, st, append([]middleware.Option{middleware.WithHTTPClient(&http.Client{Transport: s.gh.Transport()})}, opts...)...)
 	if err != nil {

@@ -14,7 +14,7 @@
 //
 //	GET  /auth/github/login     begins a sign-in; ?return_to=/path says where it ends
 //	GET  /auth/github/callback  is where GitHub sends the visitor back to
-//	POST /auth/github/logout    ends it; from this site alone
+//	POST /auth/github/logout    ends it, or the user's others; from this site alone: see [Authenticator.Logins]
 //
 // All other requests go on to the handlers behind, with the response writer as it came, so flushing,
 // hijacking and [http.ResponseController] work there as ever.
@@ -25,10 +25,12 @@
 //	                      the path to return to
 //	browser, the session: a session cookie with a random token
 //	session store (scs):  host, user id, login id
-//	store.Store:          the grant: GitHub's token and the logins that count (see package grant)
+//	store.Store:          the grant: GitHub's token and the logins that count, each with when it began and was
+//	                      last seen, and what the browser calls itself (see package grant)
 //
 // A request is signed in exactly when its login id stands in the grant. A replica remembers grants for
-// ten seconds, see [WithStaleness], so steady requests cost the store nothing.
+// ten seconds, see [WithStaleness], so steady requests cost the store nothing; but once an hour the use of a login is
+// noted, see [WithLastSeen].
 //
 // # Problems
 //

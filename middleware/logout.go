@@ -2,21 +2,30 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/ghlogin/ghlogin/grant"
 )
 
-// routeTimeout bounds the work of a callback or a sign-out, which goes on when the visitor leaves.
-const routeTimeout = time.Minute
+const (
+	// routeTimeout bounds the work of a callback or a sign-out, which goes on when the visitor leaves.
+	routeTimeout = time.Minute
 
-// logout ends this browser's login. It takes POSTs from this site alone: a link or a form elsewhere
-// can't sign anybody out.
+	// maxLogoutForm bounds the form of a sign-out, in bytes.
+	maxLogoutForm = 16 << 10
+)
+
+// logout ends this browser's login, or what its form says: see [Authenticator.Logins]. It takes POSTs from this site alone: a
+// link or a form elsewhere can't sign anybody out.
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
 		a.fail(w, r, &Problem{Kind: KindCrossOrigin})
 		return
 	}
+	which, returnTo := logoutForm(w, r)
 	// A visitor who leaves meanwhile is signed out all the same.
 	detached, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), routeTimeout)
 	defer cancel()
@@ -29,25 +38,37 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 
 	// The grant first: it is what makes the sign-out final on every replica. If it can't be written
 	// the browser is signed out all the same, and the visitor is told that this was all.
-	login, ok := session.get()
-	var grantErr error
-	if ok {
-		grantErr = a.grants.SignOut(r.Context(), login)
+	login, _ := session.get()
+	here, grantErr := a.endLogins(r.Context(), login, which)
+	if here {
+		err = session.remove(w)
 	}
-	err = session.remove(w)
 	switch {
+	case errors.Is(grantErr, grant.ErrSignedOut):
+		a.Fail(w, r, grantErr)
+		return
 	case grantErr != nil:
 		a.log.LogAttrs(r.Context(), slog.LevelError, "a sign-out did not reach the store", slog.Any("error", grantErr))
 		a.Fail(w, r, grantErr)
+		return
 	case err != nil:
 		// The grant no longer has the login, so the session that stayed behind is worth nothing.
 		a.log.LogAttrs(r.Context(), slog.LevelWarn, "a session could not be removed", slog.Any("error", err))
-		fallthrough
-	default:
-		if acceptsHTML(r) {
-			redirect(w, a.cfg.AfterLogout, http.StatusSeeOther)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
 	}
+	switch {
+	case !acceptsHTML(r):
+		w.WriteHeader(http.StatusNoContent)
+	case here:
+		redirect(w, a.cfg.AfterLogout, http.StatusSeeOther)
+	default:
+		redirect(w, a.returnPath(returnTo), http.StatusSeeOther)
+	}
+}
+
+// logoutForm returns what a sign-out's form asks for. One that can't be read asks for nothing, and so ends this browser's login.
+func logoutForm(w http.ResponseWriter, r *http.Request) (which, returnTo string) {
+	if r.Body != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, maxLogoutForm)
+	}
+	return r.PostFormValue("end"), r.PostFormValue("return_to")
 }

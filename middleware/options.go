@@ -127,6 +127,15 @@ func WithStaleness(d time.Duration) Option {
 	}
 }
 
+// WithLastSeen sets how exactly it is noted when a login was last used, by default to the hour, for one read and one write of
+// the store in that time and login; zero notes nothing. See [Authenticator.Logins] and [grant.WithLastSeen].
+func WithLastSeen(resolution time.Duration) Option {
+	return func(o *options) error {
+		o.grant = append(o.grant, grant.WithLastSeen(resolution))
+		return nil
+	}
+}
+
 // WithObserver has f called for each sign-in, sign-out, refresh and every other turn of a user's grant. See
 // [grant.WithObserver] for what f may do; nil is an error.
 func WithObserver(f func(context.Context, grant.Event)) Option {

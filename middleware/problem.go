@@ -102,7 +102,7 @@ func problemOf(err error) *Problem {
 		}
 	}
 	switch {
-	case errors.Is(err, oauth.ErrSignInAgain):
+	case errors.Is(err, oauth.ErrSignInAgain), errors.Is(err, grant.ErrSignedOut):
 		p.Kind = KindSignIn
 	case errors.Is(err, oauth.ErrStartAgain):
 		p.Kind = KindAttempt

@@ -61,5 +61,5 @@ func (a *Authenticator) LoginURL(returnTo string) string {
 	return a.cfg.LoginPath + "?" + url.Values{"return_to": {returnTo}}.Encode()
 }
 
-// LogoutPath returns the path that a form posts to for signing out.
+// LogoutPath returns the path that a form posts to for signing out, here or elsewhere: see [Authenticator.Logins].
 func (a *Authenticator) LogoutPath() string { return a.cfg.LogoutPath }

@@ -1,5 +1,5 @@
 // Command chi signs visitors in behind a chi router: the routes are there for every page, and one group of pages is for
-// those who are signed in.
+// those who are signed in, where they also see their sign-ins and end them.
 //
 //	go run ./examples/chi
 //
@@ -46,13 +46,14 @@ func routes(auth *middleware.Authenticator) http.Handler {
 	r.Group(func(r chi.Router) {
 		r.Use(auth.Require) // For this group. For one page: r.With(auth.Require).Get(...)
 		r.Get("/repos/{owner}", repos(auth))
+		r.Get("/sign-ins", signIns(auth))
 	})
 	return r
 }
 
 var homePage = template.Must(template.New("home").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>chi</title>
-{{if .Login}}<p>Hello, {{.Login}}. <a href="/repos/{{.Login}}">Your repositories</a></p>
+{{if .Login}}<p>Hello, {{.Login}}. <a href="/repos/{{.Login}}">Your repositories</a>, <a href="/sign-ins">your sign-ins</a></p>
 <form method="post" action="{{.Logout}}"><button>Sign out</button></form>
 {{else}}<p><a href="{{.SignIn}}">Sign in with GitHub</a></p>{{end}}
 `))
@@ -64,6 +65,28 @@ func home(auth *middleware.Authenticator) http.HandlerFunc {
 		_ = homePage.Execute(w, map[string]string{
 			"Login": user.Login, "SignIn": auth.LoginURL("/"), "Logout": auth.LogoutPath(),
 		})
+	}
+}
+
+var signInsPage = template.Must(template.New("sign-ins").Parse(`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>Your sign-ins</title>
+<h1>Your sign-ins</h1>
+<form method="post" action="{{.Logout}}"><input type="hidden" name="return_to" value="/sign-ins">
+<ul>{{range .Logins}}<li>{{or .UserAgent "A browser without a name"}}, since {{.Created.Format "2 January 2006"}}, last seen {{.LastSeen.Format "2 January, 15:04 MST"}}
+{{if .Current}}(this one){{else}}<button name="end" value="{{.ID}}">End it</button>{{end}}</li>
+{{end}}</ul>
+<button name="end" value="others">Sign out everywhere else</button> <button name="end" value="all">Sign out everywhere</button></form>
+`))
+
+// signIns lists where the user is signed in. What its buttons post, the logout route does.
+func signIns(auth *middleware.Authenticator) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		logins, err := auth.Logins(r)
+		if err != nil {
+			auth.Fail(w, r, err)
+			return
+		}
+		_ = signInsPage.Execute(w, map[string]any{"Logins": logins, "Logout": auth.LogoutPath()})
 	}
 }
 

@@ -4,8 +4,8 @@
 // # What runs
 //
 // Two to four managers with a store and a GitHub between them, in a testing/synctest bubble, where hours pass in no
-// time. A schedule says what is done to them and when: callers (some hang up), sign-ins and sign-outs, the user's
-// revocation, crashes, orderly ends, and what goes wrong with which call. It is drawn as data by rapid before anything
+// time. A schedule says what is done to them and when: callers (some hang up), looks at pages, sign-ins and sign-outs, the
+// user's revocation, crashes, orderly ends, and what goes wrong with which call. It is drawn as data by rapid before anything
 // runs, so that rapid can take parts of it away until only those are left that a violation needs. What can go wrong:
 //
 //   - a call of GitHub or of the store is slow before its effect or after it, loses its request or its answer, is never
@@ -34,7 +34,7 @@
 //   - I6: without faults a rotation is one token request and two writes, and no call fails.
 //   - I7: what nobody stores is revoked in the end, unless who had to do so crashed or was refused; what is stored is not
 //     revoked by the app.
-//   - I8: a login goes only with a sign-out, and for good.
+//   - I8: a login goes only with a sign-out, and for good. Its use is noted once an hour at most, and never over a lease.
 //   - I9: at rest all replicas say the same, a user with a good grant gets 200 from each, now and after the next
 //     rotation; no lease stands; no goroutine is left when all are closed.
 //

@@ -65,6 +65,7 @@ const (
 	nothingLeft  = "I7 a pair that nobody stores is revoked"
 	notRevoked   = "I7 a stored pair is not revoked by the app"
 	loginsStand  = "I8 a login goes only with a sign-out, and goes for good"
+	seenRarely   = "I8 a login's use is noted at most once an hour, and never over a lease"
 	loginsCount  = "I8 at rest a session is signed in exactly when its login stands"
 	everybodyIn  = "I9 at rest a user with a good grant is served by every replica"
 	noneFails    = "I6 without faults no call fails"
@@ -158,7 +159,7 @@ func (w *world) wroteInLineage(old, now *version, before, p *pair) {
 	}
 }
 
-// wroteLogins checks that logins go by sign-outs alone, and that none comes back.
+// wroteLogins checks that logins go by sign-outs alone, that none comes back, and what is noted of their use.
 func (w *world) wroteLogins(g, was *grantJSON, by *replica) {
 	for id := range was.Logins {
 		if _, stands := g.Logins[id]; stands {
@@ -175,9 +176,16 @@ func (w *world) wroteLogins(g, was *grantJSON, by *replica) {
 			w.violate(loginsStand, "replica %v removes a login that nobody signed out", by)
 		}
 	}
-	for id := range g.Logins {
-		if _, stood := was.Logins[id]; !stood && w.judge.logins[id] {
+	for id, login := range g.Logins {
+		before, stood := was.Logins[id]
+		if !stood && w.judge.logins[id] {
 			w.violate(loginsStand, "replica %v brings a login back", by)
+		}
+		if stood && !login.Seen.Equal(before.Seen) {
+			w.judge.numbers.seen++
+			if later := login.Seen.Sub(before.lastSeen()); later < hour || was.Lease.Owner != "" {
+				w.violate(seenRarely, "replica %v notes a use %v after the last, lease %q", by, later, was.Lease.Owner)
+			}
 		}
 		w.judge.logins[id] = true
 	}

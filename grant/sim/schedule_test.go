@@ -65,6 +65,7 @@ const (
 	signOutEverywhere
 	userRevokes
 	closeReplica
+	lookAt // The user looks at a page, which asks GitHub nothing.
 )
 
 // call is one kind of call that a replica makes.
@@ -128,10 +129,10 @@ var (
 	clocks  = []time.Duration{0, 0, 0, 0, 0, 3 * hour, -3 * hour, 20 * minute, -26 * hour}
 
 	// Often is listed often.
-	calmActions = []action{callAPI, callAPI, signIn, callAPI, takeToken, signOut, userRevokes, signOutEverywhere, closeReplica}
+	calmActions = []action{callAPI, callAPI, signIn, callAPI, takeToken, signOut, userRevokes, signOutEverywhere, closeReplica, lookAt}
 	actions     = []action{
 		callAPI, callAPI, armFault, armFault, callAPI, armFault, crash, callAPI, signIn, armFault, takeToken, outage,
-		signOut, callAPI, armFault, lag, outage, userRevokes, signOutEverywhere, closeReplica,
+		signOut, callAPI, armFault, lag, outage, userRevokes, signOutEverywhere, closeReplica, lookAt, lookAt,
 	}
 	calls  = []call{refreshCall, put, refreshCall, put, get, refreshCall, put, get, userCall, exchangeCall, revokeCall, checkCall}
 	faults = []fault{
@@ -186,7 +187,7 @@ func drawStep(t *rapid.T, actions []action) step {
 	case callAPI, takeToken:
 		st.Times = rapid.IntRange(1, 3).Draw(t, "times")
 		st.Hangs = rapid.SampledFrom(hangUps).Draw(t, "hangs")
-	case signOut:
+	case signOut, lookAt:
 		st.Times = rapid.IntRange(0, 3).Draw(t, "session")
 	case armFault:
 		st.On = rapid.SampledFrom(calls).Draw(t, "on")
@@ -254,6 +255,8 @@ func (st step) what(replicas int) string {
 		return who + ": the user signs in with another browser"
 	case signOut:
 		return fmt.Sprintf("%s: session %d signs out", who, st.Times)
+	case lookAt:
+		return fmt.Sprintf("%s: session %d looks at a page", who, st.Times)
 	case signOutEverywhere:
 		return who + ": the user signs out everywhere"
 	case userRevokes:

@@ -130,8 +130,8 @@ func (h *hunt) String() string {
 		failed = 1
 	}
 	return fmt.Sprintf("seed %d: %d schedules, %d rotations, %d sign-ins, %d crashes, %d lost answers, %d calls, "+
-		"%d marks, %d violations, %v, %v a schedule",
-		h.seed, n.schedules, n.rotations, n.signIns, n.crashes, n.lost, n.calls, n.marked, failed,
+		"%d marks, %d uses of logins noted, %d violations, %v, %v a schedule",
+		h.seed, n.schedules, n.rotations, n.signIns, n.crashes, n.lost, n.calls, n.marked, n.seen, failed,
 		took.Round(time.Second), (took / time.Duration(max(n.schedules, 1))).Round(time.Microsecond))
 }
 

@@ -37,7 +37,19 @@ type grantJSON struct {
 		Count   int  `json:"count"`
 		Unknown bool `json:"unknown"`
 	} `json:"failure"`
-	Logins map[string]struct{} `json:"logins"`
+	Logins map[string]loginJSON `json:"logins"`
+}
+
+type loginJSON struct {
+	Created time.Time `json:"created"`
+	Seen    time.Time `json:"seen"`
+}
+
+func (l loginJSON) lastSeen() time.Time {
+	if l.Seen.IsZero() {
+		return l.Created
+	}
+	return l.Seen
 }
 
 func (s *shelf) newest() *version {

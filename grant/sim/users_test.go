@@ -108,6 +108,18 @@ func (w *world) signOut(r *replica, which int) {
 	}
 }
 
+// lookAt has a session look at a page, upon which its use may be noted behind it.
+func (w *world) lookAt(r *replica, which int) {
+	w.mu.Lock()
+	if len(w.sessions) == 0 {
+		w.mu.Unlock()
+		return
+	}
+	ses := w.sessions[which%len(w.sessions)]
+	w.mu.Unlock()
+	_, _, _ = r.m.Lookup(r.ctx, ses.Session) // What it says is judged at rest.
+}
+
 func (w *world) signOutEverywhere(r *replica) {
 	w.mu.Lock()
 	r.everywhere++

@@ -42,7 +42,7 @@ type outageNow struct {
 }
 
 // numbers is what schedules came to.
-type numbers struct{ schedules, rotations, crashes, lost, signIns, marked, calls int64 }
+type numbers struct{ schedules, rotations, crashes, lost, signIns, marked, calls, seen int64 }
 
 func (n *numbers) add(o numbers) {
 	n.schedules += o.schedules
@@ -52,6 +52,7 @@ func (n *numbers) add(o numbers) {
 	n.signIns += o.signIns
 	n.marked += o.marked
 	n.calls += o.calls
+	n.seen += o.seen
 }
 
 // run runs a schedule and returns what it violated. With a story, it also tells what happened.
@@ -148,6 +149,8 @@ func (w *world) take(st *step) {
 		w.wg.Go(func() { w.signIn(r) })
 	case signOut:
 		w.wg.Go(func() { w.signOut(r, st.Times) })
+	case lookAt:
+		w.wg.Go(func() { w.lookAt(r, st.Times) })
 	case signOutEverywhere:
 		w.wg.Go(func() { w.signOutEverywhere(r) })
 	}
