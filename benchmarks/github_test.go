@@ -1,17 +1,20 @@
 package benchmarks
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // github answers the calls of a sign-in at once, without a network: what is left is the libraries' own work. Each
 // sign-in is another user's, unless user is set.
 type github struct {
-	user  int64 // 0 for another one each time.
+	user  int64         // 0 for another one each time.
+	life  time.Duration // Of the tokens; 0 for eight hours.
 	calls atomic.Int64
 	users atomic.Int64
 }
@@ -31,7 +34,7 @@ func (g *github) RoundTrip(r *http.Request) (*http.Response, error) {
 			id = g.users.Add(1)
 		}
 		body = `{"access_token":"ghu_` + strconv.FormatInt(id, 10) + strings.Repeat("x", 30) +
-			`","expires_in":28800,"refresh_token":"ghr_` + strconv.FormatInt(id, 10) + strings.Repeat("y", 70) +
+			`","expires_in":` + strconv.Itoa(int(cmp.Or(g.life, 8*time.Hour).Seconds())) + `,"refresh_token":"ghr_` + strconv.FormatInt(id, 10) + strings.Repeat("y", 70) +
 			`","refresh_token_expires_in":15811200,"scope":"","token_type":"bearer"}`
 	case strings.HasSuffix(r.URL.Path, "/user"):
 		_, token, _ := strings.Cut(r.Header.Get("Authorization"), "ghu_")

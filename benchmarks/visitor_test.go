@@ -14,7 +14,9 @@ type visitor struct {
 	cookies map[string]string
 }
 
-func newVisitor(site http.Handler) *visitor { return &visitor{site: site, cookies: make(map[string]string)} }
+func newVisitor(site http.Handler) *visitor {
+	return &visitor{site: site, cookies: make(map[string]string)}
+}
 
 // open makes one request and keeps the cookies of the answer.
 func (v *visitor) open(path string) *http.Response {

@@ -37,7 +37,7 @@ type cache struct {
 	// date, and none is decoded twice. Nil for a store that can't be asked that.
 	isCurrent func(key, version string) bool
 
-	shards    [cacheShards]cacheShard
+	shards [cacheShards]cacheShard
 
 	hits, misses, outages, failures atomic.Int64 // Look-ups, by what they met.
 }
