@@ -35,7 +35,7 @@ func newManager(tb testing.TB, st store.Store, gh http.RoundTripper, opts ...gra
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), 30*time.Second)
 		defer cancel()
 		_ = m.Close(ctx)
 	})
@@ -44,7 +44,7 @@ func newManager(tb testing.TB, st store.Store, gh http.RoundTripper, opts ...gra
 
 func signIn(tb testing.TB, m *grant.Manager) grant.Session {
 	tb.Helper()
-	s, _, err := m.SignIn(context.Background(), "0123456789abcdef", oauth.NewSecret("a-verifier"), grant.Login{Lifetime: 24 * time.Hour})
+	s, _, err := m.SignIn(tb.Context(), "0123456789abcdef", oauth.NewSecret("a-verifier"), grant.Login{Lifetime: 24 * time.Hour})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -57,14 +57,14 @@ func fill(tb testing.TB, st store.Store, n int) {
 	const model = 1_000_000
 	scratch := memory.New()
 	signIn(tb, newManager(tb, scratch, &github{user: model}))
-	e, err := scratch.Get(context.Background(), "github.com/"+strconv.Itoa(model))
+	e, err := scratch.Get(tb.Context(), "github.com/"+strconv.Itoa(model))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	for i := range n {
 		id := strconv.Itoa(model + i)
 		value := bytes.ReplaceAll(e.Value, []byte(strconv.Itoa(model)), []byte(id))
-		if _, err := st.Put(context.Background(), "github.com/"+id, store.Entry{Value: value, Expires: e.Expires}); err != nil {
+		if _, err := st.Put(tb.Context(), "github.com/"+id, store.Entry{Value: value, Expires: e.Expires}); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -6,6 +6,28 @@ import (
 	"testing"
 )
 
+// A site that signs nobody in would be fast.
+//
+//nolint:paralleltest // gothic keeps its settings in variables of its package.
+func TestEachSiteSignsInAndShowsItsPages(t *testing.T) {
+	for _, s := range sites[1:] {
+		gh := &github{}
+		site := s.make(t, gh)
+		stranger, v := newVisitor(site), newVisitor(site)
+		v.signIn(t)
+		for path, want := range map[string][2]int{"/": {204, 204}, "/identity": {401, 204}, "/client": {401, 204}} {
+			for i, who := range []*visitor{stranger, v} {
+				if status, _ := who.open(path); status != want[i] {
+					t.Errorf("%s%s: %d, want %d", s.name, path, status, want[i])
+				}
+			}
+		}
+		if n := gh.calls.Load(); n != 2 {
+			t.Errorf("%s: a sign-in cost GitHub %d calls", s.name, n)
+		}
+	}
+}
+
 // BenchmarkIdentity is a signed-in request that touches the identity only.
 func BenchmarkIdentity(b *testing.B) { requests(b, "/identity", true) }
 
@@ -16,6 +38,7 @@ func BenchmarkClient(b *testing.B) { requests(b, "/client", true) }
 func BenchmarkAnonymous(b *testing.B) { requests(b, "/", false) }
 
 func requests(b *testing.B, path string, signedIn bool) {
+	b.Helper()
 	for _, s := range sites {
 		b.Run(s.name, func(b *testing.B) {
 			site := s.make(b, &github{user: 1})
@@ -72,6 +95,7 @@ func BenchmarkParallel(b *testing.B) {
 }
 
 func inParallel(b *testing.B, site http.Handler, visitors []*visitor) {
+	b.Helper()
 	done := make(chan bool, len(visitors))
 	b.ReportAllocs()
 	b.ResetTimer()

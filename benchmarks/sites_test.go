@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -36,16 +37,14 @@ type site struct {
 	make func(testing.TB, *github) http.Handler
 }
 
-// sites are a server without sign-in, this library, and its neighbours, each as its own documentation sets it up.
+// sites are a server without sign-in, this library, and its neighbors, each as its own documentation sets it up.
 var sites = []site{
 	{"bare", bare},
 	{"scs", scsAlone},
 	{"gothic", withGothic},
 	{"byhand", byHand},
-	{"ghlogin", func(tb testing.TB, gh *github) http.Handler { return ours(tb, gh) }},
-	{"ghlogin-cookie", func(tb testing.TB, gh *github) http.Handler {
-		return ours(tb, gh, middleware.WithCookieSessions(oauth.NewSecret(cookieKey)))
-	}},
+	{"ghlogin", inMemory},
+	{"ghlogin-cookie", inCookies},
 }
 
 // bare has no sign-in: it is what the measurement itself costs.
@@ -57,7 +56,18 @@ func bare(testing.TB, *github) http.Handler {
 	return mux
 }
 
+func inMemory(tb testing.TB, gh *github) http.Handler {
+	tb.Helper()
+	return ours(tb, gh)
+}
+
+func inCookies(tb testing.TB, gh *github) http.Handler {
+	tb.Helper()
+	return ours(tb, gh, middleware.WithCookieSessions(oauth.NewSecret(cookieKey)))
+}
+
 func ours(tb testing.TB, gh *github, opts ...middleware.Option) http.Handler {
+	tb.Helper()
 	cfg := middleware.Config{
 		ClientID: clientID, ClientSecrets: []oauth.Secret{oauth.NewSecret(clientSecret)}, RedirectURL: callbackURL,
 	}
@@ -65,7 +75,7 @@ func ours(tb testing.TB, gh *github, opts ...middleware.Option) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = auth.Close(context.Background()) })
+	tb.Cleanup(func() { _ = auth.Close(context.WithoutCancel(tb.Context())) })
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /identity", func(w http.ResponseWriter, r *http.Request) {
@@ -135,9 +145,7 @@ func byHand(_ testing.TB, gh *github) http.Handler {
 		if err != nil {
 			return err
 		}
-		for k, v := range values {
-			session.Values[k] = v
-		}
+		maps.Copy(session.Values, values)
 		return session.Save(r, w)
 	}
 	text := func(r *http.Request, key string) string {
@@ -162,7 +170,8 @@ func byHand(_ testing.TB, gh *github) http.Handler {
 
 // flow is a sign-in with x/oauth2 by hand: state, PKCE, exchange, whose token it is.
 func flow(mux *http.ServeMux, gh *github, put func(*http.Request, http.ResponseWriter, string, string) error,
-	get func(*http.Request, string) string, signIn func(*http.Request, http.ResponseWriter, identity) error) {
+	get func(*http.Request, string) string, signIn func(*http.Request, http.ResponseWriter, identity) error,
+) {
 	cfg := oauth2.Config{ClientID: clientID, ClientSecret: clientSecret, RedirectURL: callbackURL, Endpoint: endpoints.GitHub}
 	cfg.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	client := &http.Client{Transport: gh}

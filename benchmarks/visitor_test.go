@@ -19,7 +19,7 @@ func newVisitor(site http.Handler) *visitor {
 }
 
 // open makes one request and keeps the cookies of the answer.
-func (v *visitor) open(path string) *http.Response {
+func (v *visitor) open(path string) (status int, location string) {
 	rec := httptest.NewRecorder()
 	v.site.ServeHTTP(rec, v.request(path))
 	resp := rec.Result()
@@ -28,7 +28,8 @@ func (v *visitor) open(path string) *http.Response {
 			delete(v.cookies, c.Name)
 		}
 	}
-	return resp
+	_ = resp.Body.Close()
+	return resp.StatusCode, resp.Header.Get("Location")
 }
 
 func (v *visitor) request(path string) *http.Request {
@@ -42,17 +43,18 @@ func (v *visitor) request(path string) *http.Request {
 
 // signIn goes through the whole sign-in to the first page.
 func (v *visitor) signIn(tb testing.TB) {
-	resp := v.open("/auth/github/login")
-	to, err := url.Parse(resp.Header.Get("Location"))
+	tb.Helper()
+	status, location := v.open("/auth/github/login")
+	to, err := url.Parse(location)
 	if err != nil || to.Query().Get("state") == "" {
-		tb.Fatalf("login: %d, %v", resp.StatusCode, err)
+		tb.Fatalf("login: %d, %v", status, err)
 	}
-	resp = v.open("/auth/github/callback?code=0123456789abcdef&state=" + url.QueryEscape(to.Query().Get("state")))
-	if resp.StatusCode != http.StatusSeeOther {
-		tb.Fatalf("callback: %d", resp.StatusCode)
+	status, _ = v.open("/auth/github/callback?code=0123456789abcdef&state=" + url.QueryEscape(to.Query().Get("state")))
+	if status != http.StatusSeeOther {
+		tb.Fatalf("callback: %d", status)
 	}
-	if resp = v.open("/identity"); resp.StatusCode != http.StatusNoContent {
-		tb.Fatalf("first page: %d", resp.StatusCode)
+	if status, _ = v.open("/identity"); status != http.StatusNoContent {
+		tb.Fatalf("first page: %d", status)
 	}
 }
 

@@ -45,7 +45,7 @@ func TestClientsAreBounded(t *testing.T) {
 	t.Parallel()
 	c := clients{make: func(int64) *http.Client { return new(http.Client) }}
 	for user := range int64(3 * clientShards * clientsPerShard) {
-		if c.of(user) != c.of(user) {
+		if first := c.of(user); c.of(user) != first {
 			t.Fatal("the newest user is not kept")
 		}
 	}

@@ -25,7 +25,7 @@ func (c sessionCodec) Encode(deadline time.Time, values map[string]any) ([]byte,
 		return scs.GobCodec{}.Encode(deadline, values)
 	}
 	b := make([]byte, 0, compactHeader+len(text))
-	b = binary.BigEndian.AppendUint64(append(b, compact), uint64(deadline.UnixNano())) //nolint:gosec // Back and forth alike.
+	b = binary.BigEndian.AppendUint64(append(b, compact), uint64(deadline.UnixNano()))
 	return append(b, text...), nil
 }
 

@@ -69,7 +69,7 @@ func read(file string) (results, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	out := make(results)
 	for reader := benchfmt.NewReader(f, file); reader.Scan(); {
 		switch rec := reader.Result().(type) {

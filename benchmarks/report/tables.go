@@ -106,8 +106,10 @@ func (r results) program() string {
 	b.WriteString("| | from main to ready | the process | binary | beside the former |\n|---|---|---|---|---|\n")
 	base := r.median("Program/plain", "binary-bytes")
 	for _, p := range []struct{ name, text string }{
-		{"plain", "go-github, x/oauth2, scs"}, {"ghlogin", "**ghlogin**"},
-		{"plain-template", "the former, with a page by html/template"}, {"ghlogin-template", "**ghlogin**, with the same page"},
+		{"plain", "go-github, x/oauth2, scs"},
+		{"ghlogin", "**ghlogin**"},
+		{"plain-template", "the former, with a page by html/template"},
+		{"ghlogin-template", "**ghlogin**, with the same page"},
 	} {
 		size := r.median("Program/"+p.name, "binary-bytes")
 		if strings.HasPrefix(p.name, "plain") {

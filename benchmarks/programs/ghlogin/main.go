@@ -32,7 +32,7 @@ func main() {
 			auth.Fail(w, r, err)
 			return
 		}
-		_, _ = fmt.Fprintln(w, user.GetLogin())
+		_, _ = fmt.Fprintln(w, user.GetID())
 	})))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: auth.Middleware(mux), ReadHeaderTimeout: 5 * time.Second}
 	if *once {

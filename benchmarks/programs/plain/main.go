@@ -40,7 +40,7 @@ func main() {
 			return
 		}
 		sessions.Put(r.Context(), "login", user.GetLogin())
-		_, _ = fmt.Fprintln(w, user.GetLogin())
+		_, _ = fmt.Fprintln(w, user.GetID())
 	})
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: sessions.LoadAndSave(mux), ReadHeaderTimeout: 5 * time.Second}
 	if *once {
