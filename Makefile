@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 DURATION ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt cover e2e herd chaos fuzz soak mutate model quickstart fakegithub vault-image bench-vault ci
+.PHONY: help test lint fmt cover e2e herd chaos fuzz soak mutate bench model quickstart fakegithub vault-image bench-vault ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench-vault: ## Get and Put of store/vault in turns with the same calls made str
 
 mutate: ## take the security checks out one by one, and see a test fail for each (RUN=regexp for some)
 	go run ./internal/mutate -run '$(RUN)'
+
+bench: ## this library beside its neighbours, ten runs, and the tables of docs/performance.md (RUNS=n for fewer)
+	cd benchmarks && GOMAXPROCS=2 go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),0.3s) -count $(or $(RUNS),10) -timeout 0 . | tee bench.txt
+	cd benchmarks && go run golang.org/x/perf/cmd/benchstat bench.txt && go run ./report -in bench.txt
 
 model: ## the refresh protocol's model, checked exhaustively with spin, and its mutants
 	docs/model/check

@@ -30,9 +30,14 @@ const (
 // of the store nobody notices. It holds records that nobody changes any more. It is safe for concurrent
 // use.
 type cache struct {
-	staleness time.Duration // Zero keeps nothing.
+	staleness time.Duration // Zero keeps nothing, unless there is isCurrent.
 	size      int
-	shards    [cacheShards]cacheShard
+
+	// isCurrent asks a store in this process whether a version is still what stands under a key: with it no grant is ever out of
+	// date, and none is decoded twice. Nil for a store that can't be asked that.
+	isCurrent func(key, version string) bool
+
+	shards [cacheShards]cacheShard
 
 	hits, misses, outages, failures atomic.Int64 // Look-ups, by what they met.
 }
@@ -44,7 +49,8 @@ type cacheShard struct {
 
 type remembered struct {
 	record  *record
-	version string    // In the store.
+	key     string    // In the store.
+	version string    // Of what stands there.
 	at      time.Time // Since when it may be out of date: its read or write began then.
 	order   uint64    // Of its read's begin or its write's end among all: see [Manager.order].
 	doubted bool      // Something was tried since, of which nobody knows whether it counted.
@@ -53,9 +59,11 @@ type remembered struct {
 
 func (c *cache) shard(userID int64) *cacheShard { return &c.shards[uint64(userID)%cacheShards] } //nolint:gosec // Any shard will do.
 
+func (c *cache) isOff() bool { return c.staleness == 0 && c.isCurrent == nil }
+
 // current returns a grant that counts as current.
 func (c *cache) current(userID int64) (*record, bool) {
-	if c.staleness == 0 {
+	if c.isOff() {
 		return nil, false
 	}
 	s := c.shard(userID)
@@ -64,6 +72,13 @@ func (c *cache) current(userID int64) (*record, bool) {
 	s.mu.RUnlock()
 	if !ok {
 		return nil, false
+	}
+	if c.isCurrent != nil {
+		if e.doubted || !c.isCurrent(e.key, e.version) {
+			return nil, false
+		}
+		c.hits.Add(1)
+		return e.record, true
 	}
 	age := time.Since(e.at)
 	resting := !e.rest.IsZero() && time.Now().Before(e.rest) && age < outageStaleness
@@ -110,7 +125,7 @@ func (c *cache) asking(userID int64) {
 // put keeps what a read found, unless something newer is kept: an answer that was long on its way, or one of a replica
 // that lags behind, must not bring back what was signed out or refreshed meanwhile.
 func (c *cache) put(userID int64, next remembered) {
-	if c.staleness == 0 {
+	if c.isOff() {
 		return
 	}
 	s := c.shard(userID)
@@ -125,7 +140,7 @@ func (c *cache) put(userID int64, next remembered) {
 // putWritten keeps what was written over the version over, unless another writer built on it before the answer came:
 // that shows where something was read since the write began that is neither what it found nor what it left.
 func (c *cache) putWritten(userID int64, next remembered, over string, began uint64) {
-	if c.staleness == 0 {
+	if c.isOff() {
 		return
 	}
 	s := c.shard(userID)

@@ -13,6 +13,7 @@ import (
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 func TestSteadyRequestsCostTheStoreNothing(t *testing.T) {
@@ -401,15 +402,19 @@ func TestHerdWhoseTokenDiedReadsTheStoreNoMoreThanTwice(t *testing.T) {
 //nolint:paralleltest // AllocsPerRun counts the whole process.
 func TestTokenThatIsRememberedAllocatesNothing(t *testing.T) {
 	w := newWorld(t, gitHubApp)
-	m := w.manager(t, grant.WithStaleness(time.Hour))
-	w.signIn(t, m, "octocat")
-	ctx := t.Context()
-	if n := testing.AllocsPerRun(1000, func() {
-		if _, err := m.Token(ctx, octocat); err != nil {
-			t.Fatal(err)
+	for name, m := range map[string]*grant.Manager{
+		"for a while": w.manager(t, grant.WithStaleness(time.Hour)),
+		"in memory":   w.managerOn(t, memory.New()),
+	} {
+		w.signIn(t, m, "octocat")
+		ctx := t.Context()
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, err := m.Token(ctx, octocat); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("remembered %s: %v allocations, want 0", name, n)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations, want 0", n)
 	}
 }
 
@@ -423,5 +428,28 @@ func BenchmarkTokenThatIsRemembered(b *testing.B) {
 		if _, err := m.Token(ctx, octocat); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A store in memory says what is current: nothing is stale, and nothing is decoded twice.
+func TestStoreInMemoryIsNeverStale(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gitHubApp)
+	st := memory.New()
+	here, there := w.managerOn(t, st), w.managerOn(t, st)
+	s := w.signIn(t, here, "octocat")
+	for range 2 { // Read, and remembered.
+		if _, _, err := there.Lookup(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := here.SignOut(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := there.Lookup(t.Context(), s); !errors.Is(err, grant.ErrSignedOut) {
+		t.Errorf("Lookup after a sign-out by another manager = %v, want ErrSignedOut at once", err)
+	}
+	if _, err := there.Token(t.Context(), octocat); !errors.Is(err, oauth.ErrSignInAgain) {
+		t.Errorf("Token = %v", err)
 	}
 }

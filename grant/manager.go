@@ -37,7 +37,6 @@ type Manager struct {
 	revokeAll  bool // Revoke the user's whole authorization with the last sign-out.
 
 	host  string // The first segment of every key.
-	local bool   // Asking the store costs no more than asking a cache.
 	owner string // Names this manager in leases.
 
 	flights    singleflight.Group // Refreshes, one per user,
@@ -122,8 +121,8 @@ func WithRefreshMargin(d time.Duration) Option {
 
 // WithStaleness sets for how long a grant that was read is taken for current, by default 10 seconds: for
 // so long a sign-out on another replica can go unnoticed, and so many fewer reads the store sees. Zero
-// reads the store each time, which is also what a store in this process is used with. While the store
-// does not answer, a grant is served on for up to an hour. Less than zero is an error.
+// reads the store each time. While the store does not answer, a grant is served on for up to an hour. It does not matter
+// for [store/memory], which says at no cost whether a grant is still current. Less than zero is an error.
 func WithStaleness(d time.Duration) Option {
 	return func(m *Manager) error {
 		if d < 0 {
@@ -168,8 +167,10 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 	}
 	m.cache.staleness, m.cache.size = defaultStaleness, defaultCacheSize
 	m.seen.resolution = defaultLastSeen
-	if local, ok := st.(interface{ Local() bool }); ok {
-		m.local = local.Local()
+	if local, ok := st.(interface {
+		Current(key, version string) bool
+	}); ok {
+		m.cache.isCurrent = local.Current
 	}
 	m.work.start()
 	for _, opt := range opts {
@@ -179,9 +180,6 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		if err := opt(m); err != nil {
 			return nil, err
 		}
-	}
-	if m.local {
-		m.cache.staleness = 0
 	}
 	if err := m.outside.open(m); err != nil {
 		return nil, fmt.Errorf("grant: the meter provider refused an instrument: %w", err)

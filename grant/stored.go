@@ -21,7 +21,7 @@ const storeTimeout = 5 * time.Second
 // it is waited for, and another one made.
 func (m *Manager) lookupNow(ctx context.Context, userID int64) (*record, error) {
 	m.cache.misses.Add(1)
-	if m.local {
+	if m.cache.isCurrent != nil {
 		r, _, err := m.get(ctx, userID)
 		m.cache.failed(err)
 		return r, err
@@ -69,11 +69,11 @@ type sharedRead struct {
 func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	order, asked := m.order.Add(1), time.Now()
-	e, err := m.store.Get(ctx, m.key(userID))
+	key, order, asked := m.key(userID), m.order.Add(1), time.Now()
+	e, err := m.store.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		r := &record{}
-		m.cache.put(userID, remembered{record: r, at: asked, order: order})
+		m.cache.put(userID, remembered{record: r, key: key, at: asked, order: order})
 		return r, "", nil
 	}
 	if err != nil {
@@ -81,7 +81,7 @@ func (m *Manager) get(ctx context.Context, userID int64) (*record, string, error
 	}
 	r, err := decode(e.Value)
 	if err == nil {
-		m.cache.put(userID, remembered{record: r, version: e.Version, at: asked, order: order})
+		m.cache.put(userID, remembered{record: r, key: key, version: e.Version, at: asked, order: order})
 	}
 	return r, e.Version, err
 }
@@ -94,11 +94,11 @@ func (m *Manager) put(ctx context.Context, userID int64, r *record, version stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	began, asked := m.order.Add(1), time.Now()
-	next, err := m.store.Put(ctx, m.key(userID), store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
+	key, began, asked := m.key(userID), m.order.Add(1), time.Now()
+	next, err := m.store.Put(ctx, key, store.Entry{Value: value, Version: version, Expires: r.expires(m.keepTokens)})
 	ended := m.order.Add(1) // A read that began before may have been answered before.
 	if err == nil {
-		m.cache.putWritten(userID, remembered{record: r, version: next, at: asked, order: ended}, version, began)
+		m.cache.putWritten(userID, remembered{record: r, key: key, version: next, at: asked, order: ended}, version, began)
 		return next, nil
 	}
 	m.cache.doubt(userID, ended)

@@ -24,6 +24,7 @@ type Authenticator struct {
 	grants   *grant.Manager
 	sessions sessions
 	attempts *attempts
+	clients  clients
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
 	steps    steps
@@ -68,6 +69,7 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if a.grants, err = grant.New(a.app, st, o.grant...); err != nil {
 		return nil, err
 	}
+	a.clients.make = a.grants.HTTPClient
 	if a.attempts, err = newAttempts(cfg, secure); err != nil {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
@@ -215,5 +217,6 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 	}
 	v.signedIn, v.needsLogin = true, needsLogin
 	session.renew(w)
-	v.identity = Identity{User: user, HTTPClient: a.grants.HTTPClient(user.ID), Host: a.cfg.Host}
+	v.clients = a.clients.of(user.ID)
+	v.identity = Identity{User: user, HTTPClient: v.clients.http, Host: a.cfg.Host}
 }

@@ -25,7 +25,8 @@ type Identity struct {
 
 // visit is what the middleware found out about a request. It is made once and not changed.
 type visit struct {
-	auth       *Authenticator // Nil in a context made by NewContext.
+	auth       *Authenticator // Nil in a context made by NewContext,
+	clients    *userClients   // and this, too.
 	identity   Identity
 	signedIn   bool
 	needsLogin grant.Reason

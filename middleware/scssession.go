@@ -28,7 +28,7 @@ func ownSessions(cfg Config, secure bool) *scsSessions {
 	return &scsSessions{own: true, key: sessionKey(cfg), manager: &scs.SessionManager{
 		Lifetime:         cfg.SessionLifetime,
 		Store:            sessionStore{memory.New()},
-		Codec:            scs.GobCodec{},
+		Codec:            sessionCodec{sessionKey(cfg)},
 		HashTokenInStore: true,
 		Cookie: scs.SessionCookie{
 			Name:     cookieName(cfg, secure),

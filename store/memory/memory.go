@@ -131,8 +131,18 @@ func (s *Store) Keys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Local reports that a Get costs no more than asking a cache would, so that callers need none.
-func (s *Store) Local() bool { return true }
+// Current reports whether what stands under key still has the version; "" is nothing. A caller that keeps what it made of an
+// entry can so make sure that it is the newest, without reading it again. No version is ever used twice.
+func (s *Store) Current(key, version string) bool {
+	sh := s.shard(key)
+	sh.mu.RLock()
+	e, ok := sh.entries[key]
+	sh.mu.RUnlock()
+	if !ok || expired(e, time.Now()) {
+		return version == ""
+	}
+	return e.Version == version
+}
 
 // Ping implements [store.Pinger]. Memory is always there: only an ended context is an error.
 func (s *Store) Ping(ctx context.Context) error { return ctx.Err() }

@@ -84,3 +84,32 @@ func ExampleNew() {
 	// store: the entry was changed by another writer
 	// second
 }
+
+func TestCurrentKnowsTheNewestVersionAndNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		if !s.Current("k", "") || s.Current("k", "1") {
+			t.Error("nothing is there, but Current knows a version of it")
+		}
+		first, err := s.Put(t.Context(), "k", store.Entry{Value: []byte("a")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := s.Put(t.Context(), "k", store.Entry{Value: []byte("b"), Version: first, Expires: time.Now().Add(time.Minute)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Current("k", first) || s.Current("k", "") || !s.Current("k", second) {
+			t.Error("another version than the newest is current")
+		}
+		time.Sleep(time.Minute)
+		if s.Current("k", second) || !s.Current("k", "") {
+			t.Error("what has expired is current")
+		}
+		again, err := s.Put(t.Context(), "k", store.Entry{Value: []byte("a")})
+		if err != nil || s.Current("k", first) || s.Current("k", second) || !s.Current("k", again) {
+			t.Errorf("a version came back: %v", err)
+		}
+	})
+}

@@ -1,0 +1,70 @@
+package benchmarks
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/store/memory"
+)
+
+const (
+	herdManagers = 8
+	herdCallers  = 500 // Of each.
+	herdLife     = 2 * time.Second
+	gitHubTakes  = 100 * time.Millisecond
+)
+
+// slow is a GitHub that takes its time, and whose tokens live for herdLife.
+type slow struct{ *github }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(gitHubTakes)
+	resp, err := s.github.RoundTrip(r)
+	return resp, err
+}
+
+// BenchmarkHerd has the callers of eight managers over one store ask for one user's token at the moment when it runs
+// out.
+func BenchmarkHerd(b *testing.B) {
+	gh := &github{user: 1, life: herdLife}
+	st := memory.New()
+	managers := make([]*grant.Manager, herdManagers)
+	for i := range managers {
+		managers[i] = newManager(b, st, slow{gh}, grant.WithRefreshMargin(0))
+	}
+	user := signIn(b, managers[0]).UserID
+	asked := gh.calls.Load()
+	var slowest, median []time.Duration
+	for range b.N {
+		time.Sleep(herdLife + 10*time.Millisecond)
+		took := make([]time.Duration, herdManagers*herdCallers)
+		var start, done sync.WaitGroup
+		start.Add(1)
+		for i := range took {
+			done.Go(func() {
+				start.Wait()
+				began := time.Now()
+				if _, err := managers[i%herdManagers].Token(b.Context(), user); err != nil {
+					b.Error(err)
+				}
+				took[i] = time.Since(began)
+			})
+		}
+		start.Done()
+		done.Wait()
+		slices.Sort(took)
+		median = append(median, took[len(took)/2])
+		slowest = append(slowest, took[len(took)-1])
+	}
+	slices.Sort(slowest)
+	slices.Sort(median)
+	n := len(slowest)
+	b.ReportMetric(float64(gh.calls.Load()-asked)/float64(b.N), "requests/op")
+	b.ReportMetric(float64(median[n/2]-gitHubTakes)/1e6, "median-added-ms")
+	b.ReportMetric(float64(slowest[n/2]-gitHubTakes)/1e6, "slowest-added-ms")
+	b.ReportMetric(float64(slowest[n-1]-gitHubTakes)/1e6, "slowest-of-all-added-ms")
+}

@@ -1,0 +1,106 @@
+// Command report makes docs/performance.md's tables and plot of what `go test -bench` printed. Times are medians; what is
+// compared was measured in one run.
+//
+//	go run ./report -in bench.txt -doc ../docs/performance.md -plot ../docs/images/performance.svg
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+)
+
+func main() {
+	in := flag.String("in", "bench.txt", "what go test -bench printed")
+	doc := flag.String("doc", "../docs/performance.md", "the document whose tables are written")
+	plotFile := flag.String("plot", "../docs/images/performance.svg", "the plot")
+	flag.Parse()
+	if err := run(*in, *doc, *plotFile); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "report:", err)
+		os.Exit(1)
+	}
+}
+
+func run(in, doc, plotFile string) error {
+	r, err := read(in)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(doc) //nolint:gosec // The caller names it.
+	if err != nil {
+		return err
+	}
+	for name, table := range map[string]string{
+		"requests": r.requests(), "signin": r.signIns(), "parallel": r.parallel(), "grants": r.grants(), "vault": r.vault(),
+		"herd": r.herd(), "program": r.program(),
+	} {
+		if text, err = replace(text, name, table); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(doc, text, 0o644); err != nil { //nolint:gosec // A document.
+		return err
+	}
+	return r.plot(plotFile)
+}
+
+// replace puts a table between the marks of its name.
+func replace(text []byte, name, table string) ([]byte, error) {
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	before, rest, ok := bytes.Cut(text, []byte(begin))
+	_, after, ok2 := bytes.Cut(rest, []byte(end))
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("the document has no %s%s", begin, end)
+	}
+	return slices.Concat(before, []byte(begin), []byte(table), []byte(end), after), nil
+}
+
+// results are the values of each benchmark and unit, run by run.
+type results map[string]map[string][]float64
+
+func read(file string) (results, error) {
+	f, err := os.Open(file) //nolint:gosec // The caller names it.
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	out := make(results)
+	for reader := benchfmt.NewReader(f, file); reader.Scan(); {
+		switch rec := reader.Result().(type) {
+		case *benchfmt.Result:
+			name, _, _ := strings.Cut(string(rec.Name), "-2") // Of GOMAXPROCS=2, which `make bench` sets.
+			if out[name] == nil {
+				out[name] = make(map[string][]float64)
+			}
+			for _, v := range rec.Values {
+				value, unit := v.Value, v.Unit
+				if unit == "sec/op" {
+					value *= 1e9
+					unit = "ns/op"
+				}
+				out[name][unit] = append(out[name][unit], value)
+			}
+		case *benchfmt.SyntaxError:
+			return nil, rec
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no benchmark in " + file)
+	}
+	return out, nil
+}
+
+// median of the runs; names a benchmark that is missing by NaN-free zero, which shows in the table.
+func (r results) median(name, unit string) float64 {
+	values := slices.Sorted(slices.Values(r[name][unit]))
+	if len(values) == 0 {
+		return 0
+	}
+	return values[len(values)/2]
+}

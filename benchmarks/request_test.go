@@ -1,0 +1,121 @@
+package benchmarks
+
+import (
+	"net/http"
+	"strconv"
+	"testing"
+)
+
+// A site that signs nobody in would be fast.
+//
+//nolint:paralleltest // gothic keeps its settings in variables of its package.
+func TestEachSiteSignsInAndShowsItsPages(t *testing.T) {
+	for _, s := range sites[1:] {
+		gh := &github{}
+		site := s.make(t, gh)
+		stranger, v := newVisitor(site), newVisitor(site)
+		v.signIn(t)
+		for path, want := range map[string][2]int{"/": {204, 204}, "/identity": {401, 204}, "/client": {401, 204}} {
+			for i, who := range []*visitor{stranger, v} {
+				if status, _ := who.open(path); status != want[i] {
+					t.Errorf("%s%s: %d, want %d", s.name, path, status, want[i])
+				}
+			}
+		}
+		if n := gh.calls.Load(); n != 2 {
+			t.Errorf("%s: a sign-in cost GitHub %d calls", s.name, n)
+		}
+	}
+}
+
+// BenchmarkIdentity is a signed-in request that touches the identity only.
+func BenchmarkIdentity(b *testing.B) { requests(b, "/identity", true) }
+
+// BenchmarkClient is one that takes the go-github client.
+func BenchmarkClient(b *testing.B) { requests(b, "/client", true) }
+
+// BenchmarkAnonymous is one of nobody.
+func BenchmarkAnonymous(b *testing.B) { requests(b, "/", false) }
+
+func requests(b *testing.B, path string, signedIn bool) {
+	b.Helper()
+	for _, s := range sites {
+		b.Run(s.name, func(b *testing.B) {
+			site := s.make(b, &github{user: 1})
+			v := newVisitor(site)
+			if signedIn && s.name != "bare" {
+				v.signIn(b)
+			}
+			r, w := v.request(path), &sink{header: make(http.Header)}
+			b.ReportAllocs()
+			for b.Loop() {
+				if status := w.ask(site, r); status != http.StatusNoContent {
+					b.Fatalf("status %d", status)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSignIn is a whole sign-in with GitHub answering at once: the redirect, the callback, the first page.
+func BenchmarkSignIn(b *testing.B) {
+	for _, s := range sites[1:] {
+		b.Run(s.name, func(b *testing.B) {
+			gh := &github{}
+			site := s.make(b, gh)
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				newVisitor(site).signIn(b)
+				n++
+			}
+			b.ReportMetric(float64(gh.calls.Load())/float64(n), "calls/op")
+		})
+	}
+}
+
+// BenchmarkParallel is BenchmarkClient with many callers at once, each another user.
+func BenchmarkParallel(b *testing.B) {
+	for _, s := range sites {
+		if s.name == "gothic" || s.name == "byhand" {
+			continue
+		}
+		site := s.make(b, &github{})
+		visitors := make([]*visitor, 512)
+		for i := range visitors {
+			visitors[i] = newVisitor(site)
+			if s.name != "bare" {
+				visitors[i].signIn(b)
+			}
+		}
+		for _, callers := range []int{1, 2, 8, 64, 512} {
+			b.Run(s.name+"/callers="+strconv.Itoa(callers), func(b *testing.B) { inParallel(b, site, visitors[:callers]) })
+		}
+	}
+}
+
+func inParallel(b *testing.B, site http.Handler, visitors []*visitor) {
+	b.Helper()
+	done := make(chan bool, len(visitors))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i, v := range visitors {
+		share := b.N / len(visitors)
+		if i < b.N%len(visitors) {
+			share++
+		}
+		go func() {
+			ok := true
+			r, w := v.request("/client"), &sink{header: make(http.Header)}
+			for range share {
+				ok = w.ask(site, r) == http.StatusNoContent && ok
+			}
+			done <- ok
+		}()
+	}
+	for range visitors {
+		if !<-done {
+			b.Error("a request was not answered")
+		}
+	}
+}
