@@ -49,6 +49,8 @@ type Manager struct {
 	brake   brake
 	asking  chan struct{} // A place for each refresh that may be between claim and answer.
 	checked checks
+	noted   noted
+	looking chan struct{} // A place for each grant that may be looked into at a time.
 	watches watches
 	work    work
 	outside outside
@@ -151,6 +153,8 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		clock:  time.Now,
 		asking: make(chan struct{}, maxAsking),
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
+
+		looking: make(chan struct{}, maxLooks),
 	}
 	m.cache.staleness, m.cache.size = defaultStaleness, defaultCacheSize
 	if local, ok := st.(interface{ Local() bool }); ok {
