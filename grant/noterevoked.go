@@ -79,7 +79,7 @@ func (m *Manager) lookInto(ctx context.Context, userID int64) {
 			for _, asked := range waiting {
 				close(asked)
 			}
-			if (s == withdrawn || answered) && m.noted.end(userID) {
+			if (s != alive || answered) && m.noted.end(userID) {
 				return
 			}
 			waiting, answered, try = nil, true, 0

@@ -164,9 +164,9 @@ func TestVerifyAllEndsEarlyWithAReason(t *testing.T) {
 		want    error
 		asked   int // Calls to GitHub at most.
 	}{
-		"cancelled": {func(_ *world, _ *grant.Manager, cancel func()) { time.AfterFunc(90*time.Second, cancel) }, context.Canceled, 2},
+		"context ended": {func(_ *world, _ *grant.Manager, cancel func()) { time.AfterFunc(90*time.Second, cancel) }, context.Canceled, 2},
 		"closed": {func(_ *world, m *grant.Manager, _ func()) {
-			time.AfterFunc(90*time.Second, func() { _ = m.Close(context.Background()) })
+			time.AfterFunc(90*time.Second, func() { _ = m.Close(t.Context()) })
 		}, grant.ErrClosed, 2},
 		"GitHub is away": {func(w *world, _ *grant.Manager, _ func()) { w.gh.Inject(githubtest.Fault{Match: isCheck, Status: 503}) }, oauth.ErrTryLater, 15},
 		"wrong client secret": {func(w *world, _ *grant.Manager, _ func()) {
@@ -193,7 +193,7 @@ func TestVerifyAllEndsEarlyWithAReason(t *testing.T) {
 				if n := checks(w); n > tt.asked {
 					t.Errorf("%d calls, want %d at most", n, tt.asked)
 				}
-				if strings.Contains(name, "ed") && time.Since(start) != 90*time.Second {
+				if strings.HasSuffix(name, "ed") && time.Since(start) != 90*time.Second {
 					t.Errorf("it went on for %v", time.Since(start))
 				}
 				w.store.set(nil, nil)

@@ -125,15 +125,14 @@ func (e *deliveryError) Error() string { return e.text }
 // verified returns the body of a revocation, or no body of another event, if one of the secrets signed it. What is
 // larger than a revocation passes through the signature without being kept.
 func (h *webhook) verified(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// Whoever sends a byte a minute does not keep the connection, neither for this nor for the rest of a body that is refused,
+	// which the server still reads before it answers. Where it can't do that, its ReadTimeout has to.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(deliveryTimeout))
 	signature := r.Header.Values("X-Hub-Signature-256")
 	if len(signature) != 1 || len(signature[0]) != signatureLength {
 		return nil, &deliveryError{http.StatusForbidden, "it is not signed in X-Hub-Signature-256: set a Webhook secret on the app's page"}
 	}
-	// Whoever sends one byte a minute does not keep the connection. Where the server can't do that, its ReadTimeout has to.
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(deliveryTimeout))
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
-
 	var (
 		kept bytes.Buffer
 		macs []hash.Hash
@@ -153,6 +152,7 @@ func (h *webhook) verified(w http.ResponseWriter, r *http.Request) ([]byte, erro
 		}
 		return nil, &deliveryError{http.StatusBadRequest, "the body did not arrive"}
 	}
+	_ = rc.SetReadDeadline(time.Time{}) // It is there. Left standing, it would end the request's context.
 	signed := false
 	for _, mac := range macs { // All of them: the time must not tell which one it was.
 		if hmac.Equal([]byte(signatureOf(mac)), []byte(signature[0])) {
