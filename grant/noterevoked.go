@@ -36,9 +36,6 @@ const (
 // other error means that the word was not taken: [ErrClosed], or too many users wait already.
 // [Manager.Close] has GitHub asked one last time.
 func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
-	if m.work.isClosing() {
-		return ErrClosed
-	}
 	asked, first, ok := m.noted.add(userID)
 	if !ok {
 		return fmt.Errorf("grant: word of %d withdrawn grants waits to be looked into: %w", maxNoted, oauth.ErrTryLater)

@@ -110,7 +110,7 @@ func (m *Manager) forgetWithdrawn(ctx context.Context, userID int64, gone *recor
 	var last *record // That was forgotten; nil if it was not.
 	after, err := m.update(ctx, userID, func(r *record, _ bool) error {
 		last = nil
-		if now, _ := m.withPair(userID, r, nil); now.id() != gone.id() {
+		if r.id() != gone.id() {
 			return errUnchanged
 		}
 		last = r.clone()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,8 +212,12 @@ func TestSignInWhileTheWithdrawalIsLookedIntoStands(t *testing.T) {
 			}
 			return put()
 		})
+		start := time.Now()
 		if err := noteRevoked(t, here); err != nil {
 			t.Fatal(err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the new token was asked about only after %v", took)
 		}
 		if !once {
 			t.Fatal("nothing was written")
@@ -236,6 +241,125 @@ func TestGitHubIsAskedOnceMoreAfterAWhile(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.gh.RevokeUser(w.app.ClientID, octocat) // As the check sees it.
 		time.Sleep(time.Minute)
+		wantSignedIn(t, m, s, false)
+	})
+}
+
+// Word that comes while GitHub's first answer stands gets its second look, too.
+func TestEachWordHasGitHubAskedTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		s := w.signIn(t, m, "octocat")
+		time.Sleep(time.Hour)
+		_ = noteRevoked(t, m)
+		time.Sleep(5 * time.Second)
+		_ = noteRevoked(t, m)
+		time.Sleep(15 * time.Second) // The second word's first look was a moment ago.
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		time.Sleep(time.Minute)
+		wantSignedIn(t, m, s, false)
+	})
+}
+
+// All who bring word wait for a look that began after it.
+func TestWordsAtOnceAreAllAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Hour)
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		w.gh.Inject(githubtest.Fault{Match: isCheck, Times: 1, Delay: time.Second})
+		var wg sync.WaitGroup
+		for i := range 8 { // Half of them while GitHub is being asked.
+			wg.Go(func() {
+				time.Sleep(time.Duration(i%2) * 500 * time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := m.NoteRevoked(ctx, octocat); err != nil {
+					t.Errorf("NoteRevoked = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Words of very many users are not taken without end.
+func TestWordIsRefusedWhenTooMuchOfItWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		back := make(chan struct{})
+		w.store.set(func() error { <-back; return nil }, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for id := int64(1); id <= 5000; id++ {
+			if err := m.NoteRevoked(ctx, id); !errors.Is(err, context.Canceled) {
+				t.Fatalf("word of user %d: %v", id, err)
+			}
+		}
+		if err := m.NoteRevoked(ctx, 5001); errors.Is(err, context.Canceled) || !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("one too many: %v", err)
+		}
+		if err := m.NoteRevoked(ctx, 5000); !errors.Is(err, context.Canceled) {
+			t.Errorf("one that waits already: %v", err)
+		}
+		close(back)
+		time.Sleep(time.Minute)
+		if err := m.NoteRevoked(t.Context(), 5001); err != nil {
+			t.Errorf("when all have been looked into: %v", err)
+		}
+	})
+}
+
+// A token that was just issued may not be known to all of GitHub.
+func TestTokenOfAMomentAgoGetsASecondChance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		s := w.signIn(t, m, "octocat")
+		w.gh.Inject(githubtest.Fault{Match: isCheck, Times: 1, Status: 404, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"message":"Not Found"}`})
+		if err := noteRevoked(t, m); err != nil {
+			t.Fatal(err)
+		}
+		wantSignedIn(t, m, s, true)
+	})
+}
+
+// The newest pair waits in memory for a store that can't be written, beside a token that looks withdrawn.
+func TestWordWhileAPairWaitsToBeStoredIsAboutThatPair(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		s := w.signIn(t, m, "octocat")
+		time.Sleep(tokenLife - time.Minute)
+		puts := 0
+		w.store.set(nil, func(put func() error) error {
+			if puts++; puts == 1 { // The claim.
+				return put()
+			}
+			return errors.New("sealed")
+		})
+		if _, err := m.Token(t.Context(), octocat); err != nil {
+			t.Fatal(err)
+		}
+		if err := noteRevoked(t, m); err != nil {
+			t.Errorf("repeated word: %v", err)
+		}
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		if err := noteRevoked(t, m); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("word that can't be carried out: %v", err)
+		}
+		w.store.set(nil, nil)
+		wantSignedIn(t, m, s, true)
+		time.Sleep(5 * time.Minute)
 		wantSignedIn(t, m, s, false)
 	})
 }

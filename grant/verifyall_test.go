@@ -49,7 +49,11 @@ func TestVerifyAllForgetsWhoWithdrewAndNobodyElse(t *testing.T) {
 		for id := int64(1); id <= users; id += 4 {
 			w.gh.RevokeUser(w.app.ClientID, id)
 		}
+		start := time.Now()
 		got, err := m.VerifyAll(t.Context(), 0)
+		if took := time.Since(start); took < (users-2)*2*time.Second {
+			t.Errorf("without a pace of its own it took %v", took)
+		}
 		if want := (grant.Verified{Alive: 14, Forgotten: 5}); got != want || err != nil {
 			t.Errorf("VerifyAll = %+v, %v, want %+v", got, err, want)
 		}
@@ -84,6 +88,49 @@ func TestVerifyAllLeavesTokensThatRanOutAlone(t *testing.T) {
 		wantSignedIn(t, m, sessions[2], true)
 		if n := w.gh.TokenRequests("refresh_token") - before; n != 1 { // Of the one whose access token GitHub did not know.
 			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+// Their token has met a 401, so they must sign in again. Now they are forgotten, too, and GitHub need not be asked.
+func TestVerifyAllForgetsWhoIsKnownToHaveWithdrawn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainApp)
+		m := w.managerOn(t, w.store.Store)
+		s := w.signIn(t, m, "octocat")
+		time.Sleep(time.Hour)
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		_, _ = m.HTTPClient(octocat).Get("https://api.github.com/user") //nolint:bodyclose // There is none.
+		before := checks(w)
+		if got, err := m.VerifyAll(t.Context(), time.Second); got != (grant.Verified{Forgotten: 1}) || err != nil {
+			t.Errorf("VerifyAll = %+v, %v", got, err)
+		}
+		if n := checks(w) - before; n != 0 {
+			t.Errorf("%d calls", n)
+		}
+		wantSignedIn(t, m, s, false)
+	})
+}
+
+// A store that answers only now and then costs some users their turn, and the others not theirs.
+func TestVerifyAllGoesOnWhileSomebodyCanBeAskedAbout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainApp)
+		m := w.managerOn(t, listing{w.store, w.store.Store.(store.Lister)})
+		w.everybody(t, m, 14)
+		time.Sleep(time.Hour)
+		gets := 0
+		w.store.set(func() error {
+			if gets++; gets%4 != 0 { // Three tries of one user, then one of another.
+				return errors.New("connection refused")
+			}
+			return nil
+		}, nil)
+		got, err := m.VerifyAll(t.Context(), time.Second)
+		if want := (grant.Verified{Alive: 7, Failed: 7}); got != want || err != nil {
+			t.Errorf("VerifyAll = %+v, %v, want %+v", got, err, want)
 		}
 	})
 }
