@@ -56,7 +56,7 @@ func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
 	case <-asked:
 		return nil
 	case <-ctx.Done():
-		return &waitError{ctx.Err()}
+		return fmt.Errorf("grant: GitHub or the store is slow to answer about user %d, and goes on being asked: %w (%w)", userID, ctx.Err(), oauth.ErrTryLater)
 	}
 }
 
@@ -102,7 +102,7 @@ func (m *Manager) look(ctx context.Context, userID int64) (standing, error) {
 	select {
 	case m.looking <- struct{}{}:
 	case <-ctx.Done():
-		return unsure, &waitError{ctx.Err()}
+		return unsure, ctx.Err()
 	}
 	defer func() { <-m.looking }()
 	return m.verify(ctx, userID, true)

@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ghlogin/ghlogin/oauth"
 )
@@ -45,7 +46,7 @@ func (m *Manager) verify(ctx context.Context, userID int64, told bool) (standing
 			return s, err
 		}
 	}
-	return unsure, &waitError{errors.New("the token was replaced at each look")}
+	return unsure, fmt.Errorf("grant: the token was replaced at each look: %w", oauth.ErrTryLater)
 }
 
 // standingOf finds out about the one token that r holds.

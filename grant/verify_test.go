@@ -448,7 +448,8 @@ func TestCloseLooksIntoTheLastWord(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, githubtest.App{NoExpiry: true})
-				m, other := w.manager(t), w.manager(t)
+				var v watcher
+				m, other := w.manager(t, v.options()...), w.manager(t)
 				s := w.signIn(t, m, "octocat")
 				time.Sleep(time.Hour)
 				w.gh.RevokeUser(w.app.ClientID, octocat)
@@ -466,6 +467,9 @@ func TestCloseLooksIntoTheLastWord(t *testing.T) {
 					t.Errorf("Close took %v", took)
 				}
 				wantSignedIn(t, other, s, !back)
+				if warned := strings.Contains(v.log.String(), "could not be looked into"); warned == back {
+					t.Errorf("the log warns of it: %t", warned)
+				}
 				if err := noteRevoked(t, m); !errors.Is(err, grant.ErrClosed) {
 					t.Errorf("NoteRevoked after Close = %v", err)
 				}
