@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // what GitHub sends
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
 	"slices"
@@ -32,6 +34,10 @@ type Delivery struct {
 	Status int
 	// Err says why there was no answer.
 	Err error
+	// Redelivery is set if it was sent before: see [Server.Redeliver].
+	Redelivery bool
+
+	body []byte
 }
 
 // WithWebhookTransport sends webhooks through rt in place of real sockets, for tests in a
@@ -81,11 +87,38 @@ func (s *Server) Deliveries() []Delivery {
 	return slices.Clone(s.deliveries)
 }
 
-// deliver sends one webhook and records how it went; s.mu must not be held, since the receiver may
-// call the server.
+// Redeliver sends a webhook once more, as an app's owner can do from GitHub's list of deliveries:
+// with the same id and body, signed with the secret of now. GitHub sends nothing again by itself. It
+// returns when the webhook was answered, and panics on an unknown id.
+func (s *Server) Redeliver(id string) {
+	a, d := s.delivered(id)
+	d.Time, d.Redelivery = time.Now(), true
+	s.send(a, d)
+}
+
+func (s *Server) delivered(id string) (app, Delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.deliveries {
+		if d.ID == id {
+			return *s.mustApp(d.ClientID), d
+		}
+	}
+	panic("githubtest: no delivery with id " + id)
+}
+
+// deliver sends one webhook.
 func (s *Server) deliver(a app, userID int64, event string, payload any) {
-	d := Delivery{Time: time.Now(), ID: newUUID(), Event: event, ClientID: a.ClientID, UserID: userID}
-	d.Status, d.Err = s.post(a, d, payload)
+	body, err := json.Marshal(payload)
+	if err != nil {
+		panic("githubtest: encode the payload: " + err.Error())
+	}
+	s.send(a, Delivery{Time: time.Now(), ID: newUUID(), Event: event, ClientID: a.ClientID, UserID: userID, body: body})
+}
+
+// send records how it went; s.mu must not be held, since the receiver may call the server.
+func (s *Server) send(a app, d Delivery) {
+	d.Status, d.Err = s.post(a, d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deliveries = append(s.deliveries, d)
@@ -93,12 +126,8 @@ func (s *Server) deliver(a app, userID int64, event string, payload any) {
 
 // post sends the request with the headers that GitHub documents (Webhook events and payloads,
 // Delivery headers).
-func (s *Server) post(a app, d Delivery, payload any) (status int, err error) {
-	body, err := json.Marshal(payload)
-	if err != nil {
-		return 0, fmt.Errorf("encode the payload: %w", err)
-	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, a.WebhookURL, bytes.NewReader(body))
+func (s *Server) post(a app, d Delivery) (status int, err error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, a.WebhookURL, bytes.NewReader(d.body))
 	if err != nil {
 		return 0, fmt.Errorf("webhook request: %w", err)
 	}
@@ -110,9 +139,8 @@ func (s *Server) post(a app, d Delivery, payload any) (status int, err error) {
 	req.Header.Set("X-GitHub-Hook-Installation-Target-ID", strconv.FormatInt(a.id, 10))
 	req.Header.Set("X-GitHub-Hook-Installation-Target-Type", "integration")
 	if a.WebhookSecret != "" {
-		mac := hmac.New(sha256.New, []byte(a.WebhookSecret))
-		mac.Write(body)
-		req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		req.Header.Set("X-Hub-Signature-256", "sha256="+sign(sha256.New, a.WebhookSecret, d.body))
+		req.Header.Set("X-Hub-Signature", "sha1="+sign(sha1.New, a.WebhookSecret, d.body)) // For receivers from before 2020.
 	}
 	res, err := s.hooks.Do(req)
 	if err != nil {
@@ -121,6 +149,13 @@ func (s *Server) post(a app, d Delivery, payload any) (status int, err error) {
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxBody))
 	return res.StatusCode, nil
+}
+
+// sign returns a body's HMAC in hexadecimal.
+func sign(h func() hash.Hash, secret string, body []byte) string {
+	mac := hmac.New(h, []byte(secret))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // newUUID returns a random UUID (RFC 9562, version 4).

@@ -76,6 +76,22 @@ func TestWrongWebhookSecretAndDeadReceiverAreRecorded(t *testing.T) {
 	}
 }
 
+func TestRedeliveryIsTheSameDeliveryOnceMore(t *testing.T) {
+	t.Parallel()
+	got := make(chan *github.GitHubAppAuthorizationEvent, 2)
+	hook := receiver(t, "hook secret", got)
+	gh := githubtest.Start(t, oauthApp(gitHubApp, func(a *githubtest.App) { a.WebhookURL, a.WebhookSecret = hook, "hook secret" }))
+	gh.RevokeUser(clientID, 480938)
+	gh.Redeliver(gh.Deliveries()[0].ID)
+	d := gh.Deliveries()
+	if len(got) != 2 || len(d) != 2 || d[0].ID != d[1].ID || d[0].Redelivery || !d[1].Redelivery || d[1].Status != http.StatusOK {
+		t.Fatalf("%d arrived, deliveries %+v", len(got), d)
+	}
+	if first, second := <-got, <-got; first.GetSender().GetID() != second.GetSender().GetID() {
+		t.Errorf("first %v, then %v", first, second)
+	}
+}
+
 func TestOAuthAppsAreNotTold(t *testing.T) {
 	t.Parallel()
 	gh := githubtest.Start(t, oauthApp(func(a *githubtest.App) { a.WebhookURL = "http://127.0.0.1:1/" }))

@@ -22,7 +22,8 @@ type Event struct {
 
 	// Generation counts the refreshes of the token that the grant now holds, since its sign-in.
 	Generation int64
-	// Reason is why the user must sign in again, for [EventNeedsLogin].
+	// Reason is why the user must sign in again, for [EventNeedsLogin]; and for [EventSignedOut] and [EventForgotten] that
+	// GitHub no longer takes the token, where nobody had signed out.
 	Reason Reason
 	// Err is what went wrong.
 	Err error
@@ -39,7 +40,7 @@ const (
 	EventSignedIn EventKind = "signed_in"
 	// EventSignedOut: a login ended, or all of a user's.
 	EventSignedOut EventKind = "signed_out"
-	// EventForgotten: with the last login, the user's token was forgotten.
+	// EventForgotten: with the last login, the user's token was forgotten; or because the user withdrew it at GitHub.
 	EventForgotten EventKind = "forgotten"
 
 	// EventRefreshed: a new token is stored.
@@ -72,7 +73,7 @@ var told = map[EventKind]struct {
 }{
 	EventSignedIn:       {slog.LevelInfo, "signed in"},
 	EventSignedOut:      {slog.LevelInfo, "signed out"},
-	EventForgotten:      {slog.LevelInfo, "the last login ended and the token was forgotten"},
+	EventForgotten:      {slog.LevelInfo, "the token was forgotten"},
 	EventRefreshed:      {slog.LevelInfo, "token refreshed"},
 	EventAdopted:        {slog.LevelDebug, "another process had refreshed the token"},
 	EventRefreshFailed:  {slog.LevelWarn, "token not refreshed"},

@@ -50,6 +50,8 @@ type Manager struct {
 	seen    seen
 	asking  chan struct{} // A place for each refresh that may be between claim and answer.
 	checked checks
+	noted   noted
+	looking chan struct{} // A place for each grant that may be looked into at a time.
 	watches watches
 	work    work
 	outside outside
@@ -164,6 +166,8 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		clock:  time.Now,
 		asking: make(chan struct{}, maxAsking),
 		host:   strings.NewReplacer("[", "", "]", "").Replace(app.Host().Name),
+
+		looking: make(chan struct{}, maxLooks),
 	}
 	m.cache.staleness, m.cache.size = defaultStaleness, defaultCacheSize
 	m.seen.resolution = defaultLastSeen
