@@ -31,8 +31,8 @@ func alerts(t *testing.T) map[string]string {
 	return all
 }
 
-// Most of what is alerted on happens to no healthy fleet, so an alert that can't fire would be found out when it is too late. Series
-// have a value each minute; "_" is none, as of a counter that has counted nothing yet.
+// Most of what is alerted on happens to no healthy fleet, so an alert that can't fire would be found out when it is too late.
+// Series have a value each minute; "_" is none, as of a counter that has counted nothing yet.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	t.Parallel()
 	const (
@@ -47,55 +47,77 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 	tests := map[string]struct {
 		alert  string
 		series []string
-		quiet  []time.Duration // When nothing is to be heard,
-		fires  []time.Duration // and when something is.
+		quiet  []int64 // The minutes in which nothing is to be heard,
+		fires  []int64 // and in which something is.
 	}{
 		"a token waits to be stored": {
-			"TokensAboutToBeLost", []string{`ghlogin_pairs_held` + replica + ` 0x9 1x9 0x9`},
-			[]time.Duration{5, 25}, []time.Duration{10, 15},
+			"TokensAboutToBeLost",
+			[]string{`ghlogin_pairs_held` + replica + ` 0x9 1x9 0x9`},
+			[]int64{5, 25},
+			[]int64{10, 15},
 		},
 		"the first refusal, and it is over": {
-			"GitHubRefusesTheApp", []string{refused + ` _x19 1x99`},
-			[]time.Duration{10, 40}, []time.Duration{20, 25},
+			"GitHubRefusesTheApp",
+			[]string{refused + ` _x19 1x99`},
+			[]int64{10, 40},
+			[]int64{20, 25},
 		},
 		"another refusal": {
-			"GitHubRefusesTheApp", []string{refused + ` 1x19 2x99`},
-			[]time.Duration{15, 40}, []time.Duration{21, 25},
+			"GitHubRefusesTheApp",
+			[]string{refused + ` 1x19 2x99`},
+			[]int64{15, 40},
+			[]int64{21, 25},
 		},
 		"other failures are no refusal": {
-			"GitHubRefusesTheApp", []string{strings.Replace(refused, "misconfigured", "try_later", 1) + ` 1x9 5x99`},
-			[]time.Duration{5, 10, 15}, nil,
+			"GitHubRefusesTheApp",
+			[]string{strings.Replace(refused, "misconfigured", "try_later", 1) + ` 1x9 5x99`},
+			[]int64{5, 10, 15},
+			nil,
 		},
 		"tokens are lost, and nobody crashed": {
-			"UsersAreSignedOut", []string{`ghlogin_pairs_held` + replica + ` 0x999`, `process_start_time_seconds` + replica + ` 0x999`, lost + ` _x99 2x999`},
-			[]time.Duration{90, 200}, []time.Duration{100, 110},
+			"UsersAreSignedOut",
+			[]string{`ghlogin_pairs_held` + replica + ` 0x999`, `process_start_time_seconds` + replica + ` 0x999`, lost + ` _x99 2x999`},
+			[]int64{90, 200},
+			[]int64{100, 110},
 		},
-		"a token is lost by a crash, and another program's start is none of ours": {
-			"UsersAreSignedOut", []string{
+		"a token is lost by a crash, and other programs' starts are none of ours": {
+			"UsersAreSignedOut",
+			[]string{
 				`ghlogin_pairs_held` + replica + ` 0x999`, `process_start_time_seconds` + replica + ` 0x99 6000x999`,
-				`process_start_time_seconds{job="other", instance="b"} 6000x999`, lost + ` _x99 1x19 3x999`,
+				`process_start_time_seconds{job="other", instance="b"} 6000x999`, `process_start_time_seconds{job="other", instance="c"} 6000x999`, lost + ` _x99 1x19 3x999`,
 			},
-			[]time.Duration{105}, []time.Duration{125},
+			[]int64{105},
+			[]int64{125},
 		},
 		"a replica goes silent": {
-			"ReplicasDieInMidRefresh", []string{taken + ` _x19 1x29 2x99`},
-			[]time.Duration{10, 40}, []time.Duration{20, 55},
+			"ReplicasDieInMidRefresh",
+			[]string{taken + ` _x19 1x29 2x99`},
+			[]int64{10, 40},
+			[]int64{20, 55},
 		},
 		"refreshes alone": {
-			"GitHubLimitIsNear", []string{asked + ` 0+26x99`},
-			nil, []time.Duration{90},
+			"GitHubLimitIsNear",
+			[]string{asked + ` 0+26x99`},
+			nil,
+			[]int64{90},
 		},
 		"both kinds of token requests together": {
-			"GitHubLimitIsNear", []string{asked + ` 0+13x199 0x99`, signIns + ` 0+13x199 0x99`},
-			[]time.Duration{20}, []time.Duration{90},
+			"GitHubLimitIsNear",
+			[]string{asked + ` 0+13x199 0x99`, signIns + ` 0+13x199 0x99`},
+			[]int64{20},
+			[]int64{90},
 		},
 		"fewer than that": {
-			"GitHubLimitIsNear", []string{asked + ` 0+12x99`, signIns + ` 0+12x99`},
-			[]time.Duration{90}, nil,
+			"GitHubLimitIsNear",
+			[]string{asked + ` 0+12x99`, signIns + ` 0+12x99`},
+			[]int64{90},
+			nil,
 		},
 		"the store is away, and comes back": {
-			"StoreIsAway", []string{outages + ` 0x19 3x99`},
-			[]time.Duration{10, 40}, []time.Duration{21, 23},
+			"StoreIsAway",
+			[]string{outages + ` 0x19 3x99`},
+			[]int64{10, 40},
+			[]int64{21, 23},
 		},
 	}
 	expressions := alerts(t)
@@ -119,8 +141,8 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			storage := promqltest.LoadedStorage(t, "load 1m\n  "+strings.Join(test.series, "\n  "))
 			engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 100_000, Timeout: 10 * time.Second})
 			defer engine.Close()
-			heard := func(minutes time.Duration) bool {
-				query, err := engine.NewInstantQuery(t.Context(), storage, nil, expression, time.Unix(0, 0).Add(minutes*time.Minute))
+			heard := func(minute int64) bool {
+				query, err := engine.NewInstantQuery(t.Context(), storage, nil, expression, time.Unix(60*minute, 0))
 				if err != nil {
 					t.Fatal(err)
 				}
