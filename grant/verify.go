@@ -128,6 +128,6 @@ func (m *Manager) forgetWithdrawn(ctx context.Context, userID int64, gone *recor
 		m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID, Reason: ReasonRevoked})
 	}
 	m.tell(ctx, Event{Kind: EventForgotten, UserID: userID, Reason: ReasonRevoked})
-	m.giveUpPair(ctx, userID, after, "the user withdrew the grant")
+	m.giveUpPair(ctx, userID, after)
 	return withdrawn, nil
 }

@@ -46,14 +46,6 @@ func noteRevoked(t *testing.T, m *grant.Manager) error {
 	return m.NoteRevoked(ctx, octocat)
 }
 
-func wantSignedIn(t *testing.T, m *grant.Manager, s grant.Session, want bool) {
-	t.Helper()
-	_, _, err := m.Lookup(t.Context(), s)
-	if got := err == nil; got != want || err != nil && !errors.Is(err, grant.ErrSignedOut) {
-		t.Errorf("signed in is %t (%v), want %t", got, err, want)
-	}
-}
-
 // All kinds of token that a user can have when they withdraw them, and the ways in which that can be found out.
 func TestWithdrawnGrantIsForgottenWhateverItsToken(t *testing.T) {
 	t.Parallel()
