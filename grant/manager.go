@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -190,6 +191,10 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 	}
 	return m, nil
 }
+
+// Format prints nothing of what m holds, under every verb: by some of them fmt would follow m to its store, and that to the
+// tokens in it.
+func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "grant.Manager") }
 
 // Host returns the GitHub host whose grants m keeps.
 func (m *Manager) Host() oauth.Host { return m.app.Host() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -75,6 +76,11 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	}
 	a.sessions, err = o.makeSessions(cfg, secure, ownKeys)
 	return a, err
+}
+
+// Format prints nothing of what a holds, under every verb.
+func (a *Authenticator) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "middleware.Authenticator")
 }
 
 // Manager returns the grants behind a, for work on behalf of users who are away and for signing them

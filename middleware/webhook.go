@@ -64,15 +64,15 @@ func (a *Authenticator) Webhook(secret oauth.Secret, more ...oauth.Secret) (http
 			return nil, fmt.Errorf("middleware: Webhook: secret %d of %d is empty or has white space around it: "+
 				"set a random one as the Webhook secret on the app's page in GitHub's settings, and write the same one here", i+1, 1+len(more))
 		}
-		h.keys = append(h.keys, []byte(text))
+		h.secrets = append(h.secrets, s)
 	}
 	return h, nil
 }
 
 type webhook struct {
-	auth   *Authenticator
-	keys   [][]byte
-	warned sync.Once
+	auth    *Authenticator
+	secrets []oauth.Secret
+	warned  sync.Once
 }
 
 // ServeHTTP implements [http.Handler].
@@ -139,8 +139,8 @@ func (h *webhook) verified(w http.ResponseWriter, r *http.Request) ([]byte, erro
 		to   []io.Writer
 		most = int64(maxDelivery)
 	)
-	for _, key := range h.keys {
-		mac := hmac.New(sha256.New, key)
+	for _, secret := range h.secrets {
+		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 		macs, to = append(macs, mac), append(to, mac)
 	}
 	if r.Header.Get("X-GitHub-Event") == revocationEvent {

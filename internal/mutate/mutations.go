@@ -75,6 +75,7 @@ var mutations = []mutation{
 	{"redirects are followed with credentials", "oauth/transport.go", `return http.ErrUseLastResponse`, `return nil`, github, none},
 	{"GitHub's answers are not bounded", "oauth/transport.go", `io.LimitReader(resp.Body, maxAnswer+1))`, `resp.Body)`, github, none},
 	{"user may be number 0", "oauth/user.go", `return u.ID > 0 && u.Login != ""`, `return true`, github, none},
+	{"log says the state", "middleware/callback.go", `"sign-in refused: no such attempt in this browser")`, `"sign-in refused: no such attempt in this browser", slog.String("state", q.Get("state")))`, web, none},
 	{"secret prints", "oauth/secret.go", `_, _ = io.WriteString(f, redacted)`, `_, _ = io.WriteString(f, s.Reveal())`, github, none},
 	{"error page may be framed", "middleware/page.go", `; frame-ancestors 'none'"`, `"`, web, none},
 }

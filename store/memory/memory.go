@@ -31,7 +31,9 @@ const sweepEvery = time.Minute
 type Store struct {
 	seed    maphash.Seed
 	version atomic.Uint64 // Never starts over, not even for a key that was deleted.
-	shards  [shards]shard
+	// shards is a pointer because fmt ignores Format for a Store in somebody's unexported field, and prints what it finds:
+	// there the entries would show, a pointer shows as an address.
+	shards *[shards]shard
 }
 
 var (
@@ -48,7 +50,7 @@ type shard struct {
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{seed: maphash.MakeSeed()}
+	s := &Store{seed: maphash.MakeSeed(), shards: new([shards]shard)}
 	now := time.Now()
 	for i := range s.shards {
 		s.shards[i].entries = make(map[string]store.Entry)
