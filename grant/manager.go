@@ -32,6 +32,8 @@ type Manager struct {
 	log   *slog.Logger
 	base  http.RoundTripper
 
+	admission func(context.Context, oauth.User, *http.Client) error // Nil lets everybody in.
+
 	margin     time.Duration
 	keepTokens bool
 
