@@ -27,6 +27,7 @@ type Authenticator struct {
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
 	steps    steps
+	gates    gatekeeper
 	warned   sync.Once // See warnOfMismatch.
 }
 
@@ -41,7 +42,7 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	}
 	ownKeys := len(cfg.CookieKeys) > 0
 	cfg = cfg.withDefaults()
-	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler)}
+	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler), gates: gates{interval: DefaultGateInterval, grace: DefaultGateGrace}}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, errors.New("middleware: New: an option is nil")
@@ -62,9 +63,13 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if cfg.KeepTokens {
 		o.grant = append(o.grant, grant.WithKeepTokens())
 	}
+	if len(o.gates.gates) > 0 {
+		o.grant = append(o.grant, grant.WithAdmission(a.gates.admit))
+	}
 	if a.grants, err = grant.New(a.app, st, o.grant...); err != nil {
 		return nil, err
 	}
+	a.openGates(o.gates)
 	if a.attempts, err = newAttempts(cfg, secure); err != nil {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
@@ -202,7 +207,7 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 	if !ok {
 		return
 	}
-	user, needsLogin, err := a.grants.Lookup(r.Context(), login)
+	standing, err := a.grants.Standing(r.Context(), login)
 	switch {
 	case errors.Is(err, grant.ErrSignedOut):
 		return
@@ -210,7 +215,10 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 		v.err = err
 		return
 	}
-	v.signedIn, v.needsLogin = true, needsLogin
+	id := Identity{User: standing.User, HTTPClient: a.grants.HTTPClient(standing.User.ID), Host: a.cfg.Host}
+	if v.err = a.gates.check(r.Context(), id, standing.Token); v.err != nil {
+		return
+	}
+	v.signedIn, v.needsLogin, v.identity = true, standing.NeedsLogin, id
 	session.renew(w)
-	v.identity = Identity{User: user, HTTPClient: a.grants.HTTPClient(user.ID), Host: a.cfg.Host}
 }

@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,19 +12,20 @@ import (
 
 	"github.com/ghlogin/ghlogin/middleware"
 	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 func cookieKey(letter string) oauth.Secret { return oauth.NewSecret(strings.Repeat(letter, 32)) }
 
 // replica is another process of s's app: it shares the store, and nothing else.
-func (s *site) replica(t *testing.T, st *memory.Store, opts ...middleware.Option) http.Handler {
+func (s *site) replica(t *testing.T, st store.Store, opts ...middleware.Option) http.Handler {
 	t.Helper()
 	auth, err := middleware.New(s.cfg, st, append([]middleware.Option{middleware.WithHTTPClient(&http.Client{Transport: s.gh.Transport()})}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = auth.Close(t.Context()) })
+	t.Cleanup(func() { _ = auth.Close(context.WithoutCancel(t.Context())) })
 	other := *s
 	other.auth = auth
 	return auth.Middleware(other.mux())
