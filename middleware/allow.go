@@ -197,7 +197,7 @@ func (m membership) explain(id Identity, resp *http.Response, body []byte) error
 	switch {
 	case !isGitHubs, resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusNotFound:
 		return unknown
-	case isRateLimit(h, said.Message):
+	case resp.StatusCode == http.StatusForbidden && isRateLimit(h, said.Message):
 		return fmt.Errorf("the user's rate limit at github is used up: %w", unknown)
 	case strings.HasPrefix(h.Get("X-GitHub-SSO"), "required"):
 		return &Refusal{Kind: KindSSO, URL: ssoURL(id, m.org, h.Get("X-GitHub-SSO"))}
@@ -228,6 +228,21 @@ func ssoURL(id Identity, org, header string) string {
 		}
 	}
 	return web + "/orgs/" + url.PathEscape(org) + "/sso"
+}
+
+// withoutRequest is r for somebody whose token is revoked right away: the link can't authorize that any more, but it can begin
+// a sign-on, while which stands the next token is authorized when it is issued.
+func (r *Refusal) withoutRequest() *Refusal {
+	u, err := url.Parse(r.URL)
+	if err != nil || !u.Query().Has("authorization_request") {
+		return r
+	}
+	q := u.Query()
+	q.Del("authorization_request")
+	u.RawQuery = q.Encode()
+	c := *r
+	c.URL = u.String()
+	return &c
 }
 
 func headerList(h http.Header, name string) []string {

@@ -138,6 +138,26 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 			kind:  "not-allowed",
 			says:  []string{"invited to the organization acme", `href="https://github.com/orgs/acme/invitation"`, "Continue to github.com"},
 		},
+		"a state that nobody knows": {
+			setUp: func(s *site) {
+				s.gh.Inject(githubtest.Fault{
+					Match: githubtest.MatchPath("/user/memberships/orgs/acme"), Status: http.StatusOK,
+					Body: `{"state":"suspended","organization":{"login":"acme"},"user":{"id":583231,"login":"octocat"}}`,
+				})
+			},
+			kind: "not-allowed",
+			says: []string{"This site is not open to your account"},
+		},
+		"with the last call of the hour": {
+			setUp: func(s *site) {
+				s.gh.Inject(githubtest.Fault{
+					Match: githubtest.MatchPath("/user/memberships/orgs/acme"), Status: http.StatusNotFound,
+					Header: http.Header{"X-Ratelimit-Remaining": {"0"}}, Body: `{"message":"Not Found"}`,
+				})
+			},
+			kind: "not-allowed",
+			says: []string{"This site is not open to your account"},
+		},
 		"single sign-on": {
 			setUp: func(s *site) { s.gh.SetOrg(githubtest.Org{Login: "acme", SAML: true}) },
 			kind:  "sso-required",
@@ -148,7 +168,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 				s.refuse("required; url=https://github.com/enterprises/big/sso?authorization_request=AB")
 			},
 			kind: "sso-required",
-			says: []string{`href="https://github.com/enterprises/big/sso?authorization_request=AB"`},
+			says: []string{`href="https://github.com/enterprises/big/sso"`}, // The token that the query names is revoked.
 		},
 		"single sign-on that leads elsewhere": {
 			setUp: func(s *site) { s.refuse("required; url=https://github.com.evil.example/sso") },
@@ -200,8 +220,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 }
 
 // refuse has GitHub answer for single sign-on.
-func (s *site) refuse(sso string) {
-	s.gh.Inject(githubtest.Fault{
+func (s *site) refuse(sso string) (mend func()) {
+	return s.gh.Inject(githubtest.Fault{
 		Match: githubtest.MatchPath("/user/memberships/orgs/acme"), Status: http.StatusForbidden,
 		Header: http.Header{"X-Github-Sso": {sso}, "X-Oauth-Scopes": {"read:org"}}, Body: `{"message":"Resource protected by organization SAML enforcement."}`,
 	})
@@ -241,14 +261,14 @@ func TestNobodyNewComesInWhileTheGateCantBeAsked(t *testing.T) {
 	org, team := "/user/memberships/orgs/acme", "/orgs/acme/teams/admins/memberships/octocat"
 	for name, fault := range map[string]githubtest.Fault{
 		"outage":               {Match: githubtest.MatchPath(org), Status: http.StatusBadGateway, Body: "<html>"},
-		"rate limit":           {Match: githubtest.MatchPath(org), Status: http.StatusForbidden, Body: `{"message":"API rate limit exceeded"}`, Header: http.Header{"X-Ratelimit-Remaining": {"0"}}},
+		"rate limit":           {Match: githubtest.MatchPath(org), Status: http.StatusForbidden, Body: `{"message":"API rate limit exceeded"}`, Header: http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Oauth-Scopes": {""}}},
 		"secondary rate limit": {Match: githubtest.MatchPath(org), Status: http.StatusTooManyRequests, Body: `{"message":"slow down"}`},
 		"lost answer":          {Match: githubtest.MatchPath(org), LoseAnswer: true},
 		"lock-out":             {Match: githubtest.MatchPath(org), Status: http.StatusForbidden, Body: `{"message":"Maximum number of login attempts exceeded."}`},
 		"a proxy's 404":        {Match: githubtest.MatchPath(org), Status: http.StatusNotFound, Body: "<html>no such host"},
 		"a proxy's 200":        {Match: githubtest.MatchPath(org), Status: http.StatusOK, Body: "<html>log in to the Wi-Fi"},
 		"401":                  {Match: githubtest.MatchPath(org), Status: http.StatusUnauthorized, Body: `{"message":"Bad credentials"}`},
-		"moved":                {Match: githubtest.MatchPath(org), Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/user/memberships/orgs/other"}}, Body: `{"message":"Moved"}`},
+		"moved":                {Match: githubtest.MatchPath(org), Times: 1, Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/user/memberships/orgs/acme"}}, Body: `{"message":"Moved"}`},
 		"about somebody else":  {Match: githubtest.MatchPath(org), Status: http.StatusOK, Body: `{"state":"active","organization":{"login":"acme"},"user":{"id":1,"login":"octocat"}}`},
 		"about nobody":         {Match: githubtest.MatchPath(org), Status: http.StatusOK, Body: `{"state":"active","organization":{"login":"acme"},"user":null}`},
 		"about something else": {Match: githubtest.MatchPath(org), Status: http.StatusOK, Body: `{"state":"active","organization":{"login":"other"},"user":{"id":583231,"login":"octocat"}}`},

@@ -56,6 +56,9 @@ type admitted struct {
 func (k *gatekeeper) admit(ctx context.Context, user oauth.User, client *http.Client) error {
 	began := time.Now()
 	err := k.ask(ctx, gateTimeout, Identity{User: user, HTTPClient: client, Host: k.host})
+	if r, ok := errors.AsType[*Refusal](err); ok && r.kind() == KindSSO {
+		err = r.withoutRequest()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch e, refused := k.entry(user.ID), isRefusal(err); {

@@ -215,7 +215,14 @@ func TestOutageAfterANoIsStillTheNo(t *testing.T) {
 		s.gh.SetOrg(githubtest.Org{Login: "acme", SAML: true})
 		time.Sleep(11 * time.Minute)
 		b.wantStatus("not signed on", http.StatusForbidden, "sso-required")
-		mend := s.outage()
+		mend := s.refuse("required; url=https://github.com/orgs/acme/sso?authorization_request=AB")
+		time.Sleep(time.Minute)
+		v := problemJSON(t, b.do(http.MethodGet, "/me", accept("application/json")))
+		if v["mend_url"] != "https://github.com/orgs/acme/sso?authorization_request=AB" {
+			t.Errorf("the page to authorize the token at is %v", v["mend_url"])
+		}
+		mend()
+		mend = s.outage()
 		time.Sleep(time.Minute)
 		b.wantStatus("in the outage", http.StatusForbidden, "sso-required")
 		mend()
