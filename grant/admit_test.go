@@ -57,6 +57,34 @@ func TestWhoIsNotAdmittedLeavesNoGrantAndNoToken(t *testing.T) {
 	})
 }
 
+// GitHub may answer a sign-in with the token that the user's other browsers live on.
+func TestRefusalDoesNotRevokeATokenThatIsInUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		var refuse error
+		m := w.manager(t, grant.WithAdmission(func(context.Context, oauth.User, *http.Client) error { return refuse }))
+		w.signIn(t, m, "octocat")
+		inUse, err := m.Token(t.Context(), octocat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, verifier := w.authorize(t, "octocat")
+		w.gh.Inject(githubtest.Fault{
+			Match: githubtest.MatchGrantType("authorization_code"), Times: 1, Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: `{"access_token":"` + inUse.AccessToken.Reveal() + `","token_type":"bearer","scope":"user:email"}`,
+		})
+		refuse = errors.New("not now")
+		if _, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour}); !errors.Is(err, refuse) {
+			t.Fatalf("SignIn = %v", err)
+		}
+		time.Sleep(time.Minute)
+		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+			t.Errorf("the other browser's token answers %d", got)
+		}
+	})
+}
+
 func TestStandingTellsOfARefreshOnAnotherReplica(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -168,7 +168,8 @@ func (k *gatekeeper) note(e *admitted, answer error, began time.Time, token stri
 		*e = admitted{yes: began, token: token, asking: e.asking}
 	case !unknown:
 		*e = admitted{err: answer, rest: now.Add(pauseAfterNo), of: token, asking: e.asking}
-	case isRefusal(e.err): // A no stands until there is a yes: an outage makes no grace of it.
+	case isRefusal(e.err), e.err != nil && e.failed.IsZero() && e.of == token:
+		// A no stands until there is a yes, and a dead token until there is another one: an outage makes no grace of them.
 		e.rest, e.of = now.Add(pauseAfterNo), token
 	default:
 		if e.failed.IsZero() {
