@@ -94,3 +94,24 @@ func TestDeadTokenIsNoNoForTheNextOne(t *testing.T) {
 		t.Errorf("the new token in an outage = %v, want grace", err)
 	}
 }
+
+// Whoever signed on and in again, on another replica, does not meet the page of before.
+func TestNoIsForgottenWithTheTokenItWasSaidOf(t *testing.T) {
+	t.Parallel()
+	answer := error(&Refusal{Kind: KindSSO})
+	k := &gatekeeper{
+		gates:    []Gate{GateFunc(func(context.Context, Identity) error { return answer })},
+		interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler),
+	}
+	id := Identity{User: User{ID: 1}}
+	if err := k.check(t.Context(), id, "old"); !isRefusal(err) {
+		t.Fatalf("check = %v", err)
+	}
+	answer = nil
+	if err := k.check(t.Context(), id, "old"); !isRefusal(err) {
+		t.Errorf("the same token again, at once = %v", err)
+	}
+	if err := k.check(t.Context(), id, "new"); err != nil {
+		t.Errorf("the new token = %v", err)
+	}
+}
