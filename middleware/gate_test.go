@@ -182,6 +182,9 @@ func TestAnyOfDoesNotKnowWhileOneCantBeAsked(t *testing.T) {
 	if err := middleware.AnyOf(no, away).Ask(t.Context(), middleware.Identity{}); err == nil || errors.As(err, &refusal) {
 		t.Errorf("no or away = %v, want what is no answer", err)
 	}
+	if err := middleware.AnyOf().Ask(t.Context(), middleware.Identity{}); !errors.As(err, &refusal) {
+		t.Errorf("none of no gates = %v", err)
+	}
 	if err := middleware.AnyOf(no, sso, no).Ask(t.Context(), middleware.Identity{}); !errors.As(err, &refusal) || refusal.Kind != middleware.KindSSO {
 		t.Errorf("the refusal that can be mended is hidden: %v", err)
 	}
