@@ -58,6 +58,9 @@ type App struct {
 	// Callbacks are the registered callback URLs, at most ten. The first is where errors go and
 	// where a request without redirect_uri ends.
 	Callbacks []string
+	// ReadsMembers is a GitHub App's organization permission "Members", read-only, on every
+	// organization. Without it memberships are not accessible to it. OAuth Apps have scopes instead.
+	ReadsMembers bool
 	// Wildcard lets a redirect_uri be below a callback or on a sub-domain of it for apps where that
 	// isn't so anyway. An OAuth App with one callback always behaves in this way.
 	Wildcard bool

@@ -21,10 +21,11 @@
 // # What is not there
 //
 // The device flow is switched off, as it is for new apps. The token endpoint answers in form encoding
-// and JSON, not in XML. There is no single sign-on, no approval of apps by organizations, no limit of
-// ten sign-ins an hour, no secondary rate limit and no limit of the token endpoint, no death of
-// tokens that nobody used for a year, and no POST /applications/{client_id}/token/scoped. What of
-// these an app meets as an answer (a status, a header, a body) can be injected by a [Fault].
+// and JSON, not in XML. Organizations guard who belongs to them and nothing else, see [Org], and
+// GitHub Apps are installed on users alone. There is no limit of ten sign-ins an hour, no secondary
+// rate limit and no limit of the token endpoint, no death of tokens that nobody used for a year, and
+// no POST /applications/{client_id}/token/scoped. What of these an app meets as an answer (a status,
+// a header, a body) can be injected by a [Fault].
 //
 // # What GitHub leaves open
 //

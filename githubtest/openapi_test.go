@@ -82,12 +82,14 @@ func everybody(t *testing.T, a ...githubtest.Option) *githubtest.Server {
 		a,
 		githubtest.WithUser(githubtest.User{
 			ID: 583231, Login: "octocat", Name: "The Octocat", EmailPublic: true,
-			Orgs:  []githubtest.OrgMembership{{Org: "octo-org", Role: "admin"}, {Org: "invited", State: "pending"}},
+			Orgs:  []githubtest.OrgMembership{{Org: "octo-org", Role: "admin"}, {Org: "invited", State: "pending"}, {Org: "guarded"}, {Org: "closed"}},
 			Teams: []githubtest.TeamMembership{{Org: "octo-org", Team: "league", Role: "maintainer"}},
 			Repos: []githubtest.Repo{{Name: "hello"}, {Name: "plans", Private: true, Description: "x"}, {Owner: "octo-org", Name: "ours"}},
 		}),
 		githubtest.WithUser(githubtest.User{ID: 2, Login: "hubot", Orgs: []githubtest.OrgMembership{{Org: "octo-org"}}}),
 		githubtest.WithUser(githubtest.User{Login: "managed"}),
+		githubtest.WithOrg(githubtest.Org{Login: "guarded", SAML: true}),
+		githubtest.WithOrg(githubtest.Org{Login: "closed", RestrictApps: true}),
 	)...)
 }
 
@@ -140,6 +142,9 @@ func TestEveryRESTAnswerFitsGitHubsDescription(t *testing.T) {
 			{"/user/memberships/orgs/octo-org", all, 200},
 			{"/user/memberships/orgs/none", all, 404},
 			{"/user/memberships/orgs/octo-org", none, 403},
+			{"/user/memberships/orgs/octo-org", app, 403},
+			{"/user/memberships/orgs/guarded", all, 403},
+			{"/user/memberships/orgs/closed", all, 403},
 			{"/orgs/octo-org/memberships/hubot", all, 200},
 			{"/orgs/octo-org/memberships/nobody", all, 404},
 			{"/orgs/other/memberships/hubot", all, 403},

@@ -46,7 +46,7 @@ func TestGoGitHubReadsWhatExamplesNeed(t *testing.T) {
 		t.Errorf("repositories %v, %v", repos, err)
 	}
 	orgs, _, err := c.Organizations.List(ctx, "", nil)
-	if err != nil || len(orgs) != 1 || orgs[0].GetLogin() != "octo-org" {
+	if err != nil || len(orgs) != 3 || orgs[0].GetLogin() != "octo-org" {
 		t.Errorf("organizations %v, %v", orgs, err)
 	}
 	membership, _, err := c.Organizations.GetOrgMembership(ctx, "", "octo-org")

@@ -47,7 +47,8 @@ type Server struct {
 	users      map[int64]*user
 	userOrder  []int64
 	lastUserID int64
-	autoUser   int64 // signs in without the page; 0 shows it
+	orgs       map[string]*org // by login in lower case
+	autoUser   int64           // signs in without the page; 0 shows it
 	state      state
 	faults     []*armedFault
 	calls      []*Call
@@ -71,6 +72,7 @@ func New(opts ...Option) *Server {
 		base:   "http://127.0.0.1",
 		apps:   map[string]*app{},
 		users:  map[int64]*user{},
+		orgs:   map[string]*org{},
 		state:  newState(),
 
 		secretSet: map[string]bool{},

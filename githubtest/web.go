@@ -12,6 +12,7 @@ func (s *Server) webRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /apps/{slug}/installations/new", s.decideInstall)
 	mux.HandleFunc("GET /settings/connections/applications/{client_id}", s.serveConnection)
 	mux.HandleFunc("POST /settings/connections/applications/{client_id}", s.decideConnection)
+	mux.HandleFunc("GET /orgs/{org}/sso", s.serveSSO)
 	mux.HandleFunc("GET /_fake/style.css", serveStyle)
 	mux.HandleFunc("GET /_fake/avatars/{id}", s.serveAvatar)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })

@@ -33,6 +33,8 @@ type Manager struct {
 	log   *slog.Logger
 	base  http.RoundTripper
 
+	admission func(context.Context, oauth.User, *http.Client) error // Nil lets everybody in.
+
 	margin     time.Duration
 	keepTokens bool
 	revokeAll  bool // Revoke the user's whole authorization with the last sign-out.

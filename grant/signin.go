@@ -42,7 +42,7 @@ type Login struct {
 // It costs GitHub two calls and the store one read and one write. A token that the new one replaces
 // is revoked at GitHub some seconds later, since GitHub keeps at most ten of an OAuth App's tokens
 // per user and scopes (GitHub docs, "Authorizing OAuth apps"). Errors are package oauth's,
-// [*StoreError], [*FormatError] and [ErrClosed]; after one nothing is signed in.
+// [*StoreError], [*FormatError], [ErrClosed], and the admission's ([WithAdmission]); after one nothing is signed in.
 func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret, l Login) (s Session, u oauth.User, err error) {
 	if l.Lifetime <= 0 {
 		return Session{}, oauth.User{}, errors.New("grant: SignIn: the login has no lifetime")
@@ -69,6 +69,10 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	}
 	if err != nil {
 		m.revoke(ctx, tok, 0, "nobody could be signed in with it")
+		return Session{}, oauth.User{}, err
+	}
+
+	if err := m.admit(ctx, user, tok); err != nil {
 		return Session{}, oauth.User{}, err
 	}
 
@@ -124,17 +128,27 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 // again. A session that is not, or no longer, signed in is [ErrSignedOut]; a store that can't be
 // asked is a [*StoreError], which says nothing about the session.
 func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needsLogin Reason, err error) {
+	r, err := m.signedIn(ctx, s)
+	if err != nil {
+		return oauth.User{}, "", err
+	}
+	return r.User, r.NeedsLogin, nil
+}
+
+// signedIn returns the grant in which a session's login stands.
+func (m *Manager) signedIn(ctx context.Context, s Session) (*record, error) {
 	r, ok := m.cache.current(s.UserID)
 	if !ok || !m.isSignedIn(r, s) || r.NeedsLogin != "" { // What is remembered may be older than a sign-in on another replica.
+		var err error
 		if r, err = m.lookupNow(ctx, s.UserID); err != nil {
-			return oauth.User{}, "", err
+			return nil, err
 		}
 	}
 	if !m.isSignedIn(r, s) {
-		return oauth.User{}, "", ErrSignedOut
+		return nil, ErrSignedOut
 	}
 	m.noteSeen(ctx, s, r)
-	return r.User, r.NeedsLogin, nil
+	return r, nil
 }
 
 func (m *Manager) isSignedIn(r *record, s Session) bool {

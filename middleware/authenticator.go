@@ -29,6 +29,7 @@ type Authenticator struct {
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
 	steps    steps
+	gates    gatekeeper
 	warned   sync.Once // See warnOfMismatch.
 }
 
@@ -43,7 +44,7 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	}
 	ownKeys := len(cfg.CookieKeys) > 0
 	cfg = cfg.withDefaults()
-	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler)}
+	o := options{log: slog.New(slog.DiscardHandler), pages: make(map[Kind]ErrorHandler), gates: gates{interval: DefaultGateInterval, grace: DefaultGateGrace}}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, errors.New("middleware: New: an option is nil")
@@ -67,10 +68,14 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if cfg.RevokeAuthorization {
 		o.grant = append(o.grant, grant.WithRevokeAuthorization())
 	}
+	if len(o.gates.gates) > 0 {
+		o.grant = append(o.grant, grant.WithAdmission(a.gates.admit))
+	}
 	if a.grants, err = grant.New(a.app, st, o.grant...); err != nil {
 		return nil, err
 	}
 	a.clients.make = a.grants.HTTPClient
+	a.openGates(o.gates)
 	if a.attempts, err = newAttempts(cfg, secure); err != nil {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
@@ -213,7 +218,7 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 	if !ok {
 		return
 	}
-	user, needsLogin, err := a.grants.Lookup(r.Context(), login)
+	standing, err := a.grants.Standing(r.Context(), login)
 	switch {
 	case errors.Is(err, grant.ErrSignedOut):
 		return
@@ -221,8 +226,11 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 		v.err = err
 		return
 	}
-	v.signedIn, v.needsLogin = true, needsLogin
+	v.clients = a.clients.of(standing.User.ID)
+	id := Identity{User: standing.User, HTTPClient: v.clients.http, Host: a.cfg.Host}
+	if v.err = a.gates.check(r.Context(), id, standing.Token); v.err != nil {
+		return
+	}
+	v.signedIn, v.needsLogin, v.identity = true, standing.NeedsLogin, id
 	session.renew(w)
-	v.clients = a.clients.of(user.ID)
-	v.identity = Identity{User: user, HTTPClient: v.clients.http, Host: a.cfg.Host}
 }

@@ -30,7 +30,7 @@ type visit struct {
 	identity   Identity
 	signedIn   bool
 	needsLogin grant.Reason
-	err        error // The store or the session store did not answer: nothing is known.
+	err        error // The store or the session store did not answer, and nothing is known; or a gate keeps the user out.
 }
 
 type visitKey struct{}

@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func (s *site) replica(t *testing.T, st store.Store, opts ...middleware.Option) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = auth.Close(t.Context()) })
+	t.Cleanup(func() { _ = auth.Close(context.WithoutCancel(t.Context())) })
 	other := *s
 	other.auth = auth
 	return auth.Middleware(other.mux())

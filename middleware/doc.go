@@ -32,6 +32,11 @@
 // ten seconds, see [WithStaleness], so steady requests cost the store nothing; but once an hour the use of a login is
 // noted, see [WithLastSeen].
 //
+// # Gates
+//
+// Everybody whom GitHub knows may sign in, unless [WithGate] says who may come in: [AllowOrgs], [AllowTeams], [AllowUsers], or
+// any func. Gates are asked at sign-in, and again while it lasts.
+//
 // # Problems
 //
 // What goes wrong is a [Problem]: a page for people, RFC 9457 JSON for programs, or the app's own

@@ -27,6 +27,7 @@ type options struct {
 	pages    map[Kind]ErrorHandler
 	oauth    []oauth.Option
 	grant    []grant.Option
+	gates    gates
 }
 
 // WithLogger has sign-ins, sign-outs, refreshes and failures reported to log. Records carry user ids

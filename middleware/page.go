@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"net/url"
 )
 
 //go:embed pages/problem.html
@@ -57,6 +58,22 @@ var texts = map[Kind]text{
 		http.StatusForbidden, "This page needs more access",
 		"It works with parts of your GitHub account that you have not opened to this site. You are signed in, and the rest of the site works as before. Continue to see at GitHub what it asks for.", true, "Continue to GitHub",
 	},
+	KindNotAllowed: {
+		http.StatusForbidden, "This site is not open to your account",
+		"GitHub says who you are, but only certain people may come in here, and your account is not among them. If you use another account for this, sign in with that one. If you have been added just now, try again.", true, "Use another account",
+	},
+	KindSSO: {
+		http.StatusForbidden, "Sign on at your organization first",
+		"Whether you may come in depends on your organization, and that shows who belongs to it only after a single sign-on (SAML). Sign on there, then come back and sign in again.", true, "Sign in again",
+	},
+	KindHidden: {
+		http.StatusForbidden, "Your membership can't be seen",
+		"Only members of certain organizations or teams may come in here, and you have not allowed this site to see yours, which may be private. Continue to GitHub and allow it to read your organizations and teams.", true, "Continue to GitHub",
+	},
+	KindNotApproved: {
+		http.StatusForbidden, "Your organization has not let this site in",
+		"Only members of certain organizations or teams may come in here, and yours does not show its members to this site. Ask an owner of the organization to approve this site's app, or to install it with the permission to read members. Then sign in again.", true, "Sign in again",
+	},
 	KindCrossOrigin: {
 		http.StatusForbidden, "Nothing was changed",
 		"Another site asked to sign you out here, and we ignored it. To sign out, use this site's own button.", false, "",
@@ -90,11 +107,14 @@ var texts = map[Kind]text{
 func (a *Authenticator) writePage(w http.ResponseWriter, r *http.Request, p *Problem) {
 	t := texts[p.Kind]
 	data := struct {
-		Title, Detail, Label, LoginURL, Home string
-		Style                                template.CSS
+		Title, Detail, Label, LoginURL, Link, LinkHost, Home string
+		Style                                                template.CSS
 	}{
-		Title: t.title, Detail: t.detail, Label: t.label, Home: a.cfg.MountPath + "/",
+		Title: t.title, Detail: p.Detail(), Label: t.label, Link: p.link(), Home: a.cfg.MountPath + "/",
 		Style: template.CSS(pageStyle), //nolint:gosec // It is our own file.
+	}
+	if u, err := url.Parse(data.Link); err == nil {
+		data.LinkHost = u.Host
 	}
 	if t.retry {
 		data.LoginURL = a.wayOn(p)

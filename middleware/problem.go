@@ -25,6 +25,10 @@ const (
 	KindDenied      Kind = "access-denied"      // 403: the visitor chose Cancel at GitHub.
 	KindEmail       Kind = "email-unverified"   // 403: GitHub wants the account's e-mail address verified first.
 	KindScopes      Kind = "scope-missing"      // 403: the user has not granted a scope that the page needs.
+	KindNotAllowed  Kind = "not-allowed"        // 403: a gate refused the user: see [WithGate].
+	KindSSO         Kind = "sso-required"       // 403: a gate can't see before the user has signed on at their organization.
+	KindHidden      Kind = "membership-hidden"  // 403: a gate can't see, because the user has not let the app read memberships.
+	KindNotApproved Kind = "app-not-approved"   // 403: a gate can't see, because the organization has not let the app in.
 	KindCrossOrigin Kind = "cross-origin"       // 403: another site asked for the sign-out.
 	KindMethod      Kind = "method-not-allowed" // 405: not a method of this route.
 	KindSuspended   Kind = "app-suspended"      // 503: GitHub suspended the app.
@@ -39,8 +43,11 @@ type Problem struct {
 	Kind     Kind   // Kind says what went wrong.
 	ReturnTo string // Where a new sign-in should end; "" is the default.
 
-	// MissingScopes are what the user has not granted, for KindScopes.
+	// MissingScopes are what the user has not granted, for KindScopes and KindHidden.
 	MissingScopes []string
+
+	// Refusal is what a gate said, for the four kinds of refusals; else it is nil.
+	Refusal *Refusal
 
 	// Err is the cause, for logs. It holds no secret, but it is not for visitors. It may be nil.
 	Err error
@@ -56,7 +63,20 @@ func (p *Problem) Status() int { return cmp.Or(texts[p.Kind].status, http.Status
 func (p *Problem) Title() string { return texts[p.Kind].title }
 
 // Detail returns what happened and what to do, for the visitor.
-func (p *Problem) Detail() string { return texts[p.Kind].detail }
+func (p *Problem) Detail() string {
+	if p.Refusal != nil && p.Refusal.Reason != "" {
+		return p.Refusal.Reason
+	}
+	return texts[p.Kind].detail
+}
+
+// link is a page elsewhere at which the visitor can mend it, or "".
+func (p *Problem) link() string {
+	if p.Refusal != nil {
+		return p.Refusal.URL
+	}
+	return ""
+}
 
 // ErrorHandler answers a request that failed. See [WithErrorHandler].
 type ErrorHandler func(w http.ResponseWriter, r *http.Request, p *Problem)
@@ -87,6 +107,10 @@ func (e *sessionError) Is(target error) bool { return target == oauth.ErrTryLate
 // problemOf finds the kind of an error.
 func problemOf(err error) *Problem {
 	p := &Problem{Kind: KindGitHub, Err: err}
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		p.Kind, p.Refusal, p.MissingScopes = r.kind(), r, r.MissingScopes
+		return p
+	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok {
 		p.RetryAfter = e.RetryAfter
 		switch e.Code {
@@ -112,6 +136,9 @@ func problemOf(err error) *Problem {
 		p.Kind = KindUnavailable
 		if b, ok := errors.AsType[*grant.BackoffError](err); ok {
 			p.RetryAfter = b.RetryAfter
+		}
+		if g, ok := errors.AsType[*gateError](err); ok {
+			p.RetryAfter = g.retryAfter
 		}
 		p.RetryAfter = max(p.RetryAfter, 5*time.Second)
 	}
@@ -160,10 +187,11 @@ func (a *Authenticator) writeJSON(w http.ResponseWriter, p *Problem) {
 		Kind     Kind   `json:"kind"`
 		Reason   string `json:"reason,omitempty"`
 		LoginURL string `json:"login_url,omitempty"`
+		MendURL  string `json:"mend_url,omitempty"`
 
 		MissingScopes []string `json:"missing_scopes,omitempty"`
 	}{
-		Type: problemTypes + string(p.Kind), Title: p.Title(), Status: p.Status(), Detail: p.Detail(), Kind: p.Kind, MissingScopes: p.MissingScopes,
+		Type: problemTypes + string(p.Kind), Title: p.Title(), Status: p.Status(), Detail: p.Detail(), Kind: p.Kind, MissingScopes: p.MissingScopes, MendURL: p.link(),
 	}
 	if e, ok := errors.AsType[*grant.SignInError](p.Err); ok {
 		body.Reason = string(e.Reason)
@@ -177,6 +205,9 @@ func (a *Authenticator) writeJSON(w http.ResponseWriter, p *Problem) {
 // wayOn is the link to the sign-in that would mend p.
 func (a *Authenticator) wayOn(p *Problem) string {
 	to := a.LoginURL(p.ReturnTo)
+	if p.Kind == KindNotAllowed { // As the same account they would be refused again.
+		to = a.SwitchAccountURL(p.ReturnTo)
+	}
 	if len(p.MissingScopes) > 0 {
 		to = withQuery(to, url.Values{"scope": {strings.Join(p.MissingScopes, " ")}})
 	}

@@ -1,0 +1,117 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghlogin/ghlogin/grant"
+)
+
+func fullKeeper(kept func() *admitted, gate GateFunc) *gatekeeper {
+	k := &gatekeeper{
+		gates: []Gate{gate}, interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler),
+		end: func(context.Context, int64) error { return nil }, byUser: make(map[int64]*admitted),
+	}
+	for n := range int64(maxAdmitted) {
+		k.byUser[n+1] = kept()
+	}
+	return k
+}
+
+// What is kept is bounded. A yes can be forgotten; who was refused, or has grace, can't have it anew by being forgotten.
+func TestMemoryOfGatesIsBoundedAndForgetsNoRefusal(t *testing.T) {
+	t.Parallel()
+	id := Identity{User: User{ID: maxAdmitted + 1}}
+	yes := func(context.Context, Identity) error { return nil }
+	away := func(context.Context, Identity) error { return errors.New("away") }
+
+	k := fullKeeper(func() *admitted { return &admitted{yes: time.Now(), token: "t"} }, yes)
+	if err := k.check(t.Context(), id, "t"); err != nil || len(k.byUser) != maxAdmitted || k.byUser[id.User.ID] == nil {
+		t.Errorf("among many who are in: %v, %d kept", err, len(k.byUser))
+	}
+	for name, err := range map[string]error{"refused": &Refusal{}, "in an outage": &gateError{err: errors.New("away")}} {
+		kept := func() *admitted { return &admitted{err: err, rest: time.Now()} }
+		k = fullKeeper(kept, yes)
+		if err := k.check(t.Context(), id, "t"); err != nil || len(k.byUser) != maxAdmitted {
+			t.Errorf("among many %s, one more whom the gate lets in: %v, %d kept", name, err, len(k.byUser))
+		}
+		k = fullKeeper(kept, away)
+		for range 2 {
+			if err := k.check(t.Context(), id, "t"); err == nil || len(k.byUser) != maxAdmitted {
+				t.Errorf("among many %s, one more of whom nobody knows was let in; %d kept", name, len(k.byUser))
+			}
+		}
+	}
+}
+
+// An ask that was long on its way does not undo what a sign-in meanwhile was told, nor does it end that.
+func TestLateNoDoesNotUndoANewerSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &gatekeeper{interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler)}
+		signedIn, ended := false, false
+		k.end = func(context.Context, int64) error { ended = true; return nil }
+		k.gates = []Gate{GateFunc(func(ctx context.Context, id Identity) error {
+			if signedIn {
+				return nil
+			}
+			signedIn = true
+			time.Sleep(time.Second)
+			if err := k.admit(ctx, id.User, nil); err != nil {
+				t.Errorf("admit = %v", err)
+			}
+			return &Refusal{}
+		})}
+		if err := k.check(t.Context(), Identity{User: User{ID: 1}}, "t"); err != nil || ended {
+			t.Errorf("check = %v, and the new login was ended: %t", err, ended)
+		}
+	})
+}
+
+// A dead token's answer stands for that token alone: whoever signed in anew elsewhere is not sent round in circles.
+func TestDeadTokenIsNoNoForTheNextOne(t *testing.T) {
+	t.Parallel()
+	answer := error(&grant.SignInError{Reason: grant.ReasonRevoked})
+	k := &gatekeeper{
+		gates:    []Gate{GateFunc(func(context.Context, Identity) error { return answer })},
+		interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler),
+	}
+	id := Identity{User: User{ID: 1}}
+	var dead *grant.SignInError
+	if err := k.check(t.Context(), id, "old"); !errors.As(err, &dead) {
+		t.Fatalf("check = %v", err)
+	}
+	answer = errors.New("away")
+	k.byUser[1].rest = time.Time{}
+	if err := k.check(t.Context(), id, "old"); !errors.As(err, &dead) {
+		t.Errorf("the dead token in an outage = %v", err)
+	}
+	if err := k.check(t.Context(), id, "new"); err != nil {
+		t.Errorf("the new token in an outage = %v, want grace", err)
+	}
+}
+
+// Whoever signed on and in again, on another replica, does not meet the page of before.
+func TestNoIsForgottenWithTheTokenItWasSaidOf(t *testing.T) {
+	t.Parallel()
+	answer := error(&Refusal{Kind: KindSSO})
+	k := &gatekeeper{
+		gates:    []Gate{GateFunc(func(context.Context, Identity) error { return answer })},
+		interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler),
+	}
+	id := Identity{User: User{ID: 1}}
+	if err := k.check(t.Context(), id, "old"); !isRefusal(err) {
+		t.Fatalf("check = %v", err)
+	}
+	answer = nil
+	if err := k.check(t.Context(), id, "old"); !isRefusal(err) {
+		t.Errorf("the same token again, at once = %v", err)
+	}
+	if err := k.check(t.Context(), id, "new"); err != nil {
+		t.Errorf("the new token = %v", err)
+	}
+}
