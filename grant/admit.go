@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/ghlogin/ghlogin/oauth"
 )
@@ -65,7 +64,15 @@ type Standing struct {
 	NeedsLogin Reason
 	// Token names the token that the grant holds, and shows nothing of it: it changes with each sign-in and each refresh, on
 	// whichever replica.
-	Token string
+	Token TokenID
+}
+
+// TokenID names a token without showing it. Two of them are equal if they name the same one. The zero TokenID names none.
+type TokenID struct {
+	// Lineage is random with each sign-in that brings a token.
+	Lineage string
+	// Generation counts that token's refreshes.
+	Generation int64
 }
 
 // Standing is [Manager.Lookup] for who also wants to know when the token was replaced. Costs and errors are the same.
@@ -74,5 +81,5 @@ func (m *Manager) Standing(ctx context.Context, s Session) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	return Standing{User: r.User, NeedsLogin: r.NeedsLogin, Token: r.Lineage + "/" + strconv.FormatInt(r.Generation, 10)}, nil
+	return Standing{User: r.User, NeedsLogin: r.NeedsLogin, Token: TokenID{r.Lineage, r.Generation}}, nil
 }

@@ -101,12 +101,12 @@ func TestStandingTellsOfARefreshOnAnotherReplica(t *testing.T) {
 		}
 		refreshed, err := here.Standing(t.Context(), s)
 		if err != nil || refreshed.Token == before.Token {
-			t.Errorf("the token's name is %q after a refresh, as before: %v", refreshed.Token, err)
+			t.Errorf("the token's name is %+v after a refresh, as before: %v", refreshed.Token, err)
 		}
 		w.signIn(t, there, "octocat")
 		again, err := here.Standing(t.Context(), s)
 		if err != nil || again.Token == refreshed.Token {
-			t.Errorf("the token's name is %q after a sign-in, as before: %v", again.Token, err)
+			t.Errorf("the token's name is %+v after a sign-in, as before: %v", again.Token, err)
 		}
 	})
 }

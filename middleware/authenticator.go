@@ -29,7 +29,7 @@ type Authenticator struct {
 	log      *slog.Logger
 	pages    map[Kind]ErrorHandler
 	steps    steps
-	gates    gatekeeper
+	gates    gatekeepers
 	warned   sync.Once // See warnOfMismatch.
 }
 
@@ -228,7 +228,7 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 	}
 	v.clients = a.clients.of(standing.User.ID)
 	id := Identity{User: standing.User, HTTPClient: v.clients.http, Host: a.cfg.Host}
-	if v.err = a.gates.check(r.Context(), id, standing.Token); v.err != nil {
+	if v.err = a.gates.of(id.User.ID).check(r.Context(), id, standing.Token); v.err != nil {
 		return
 	}
 	v.signedIn, v.needsLogin, v.identity = true, standing.NeedsLogin, id

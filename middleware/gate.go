@@ -177,8 +177,11 @@ func (a anyOf) scopes() (all []string) {
 
 // openGates sets the gatekeeper up. The gates themselves were checked by their option.
 func (a *Authenticator) openGates(o gates) {
-	a.gates.gates, a.gates.interval, a.gates.grace = o.gates, o.interval, o.grace
-	a.gates.host, a.gates.log, a.gates.end = a.cfg.Host, a.log, a.grants.SignOutEverywhere
+	for i := range a.gates {
+		k := &a.gates[i]
+		k.gates, k.interval, k.grace = o.gates, o.interval, o.grace
+		k.host, k.log, k.end = a.cfg.Host, a.log, a.grants.SignOutEverywhere
+	}
 	needs := anyOf(o.gates).scopes()
 	a.steps.add(needs) // So that the page about a missing one can ask for it.
 	missing := oauth.MissingScopes(a.cfg.Scopes, needs)

@@ -25,7 +25,19 @@ const (
 
 	// maxAdmitted bounds how many users' answers are kept, at some 200 bytes each.
 	maxAdmitted = 100_000
+
+	// gateShards is how many gatekeepers the users are spread over, so that they do not wait for each other.
+	gateShards = 64
 )
+
+// gatekeepers each know some of the users.
+type gatekeepers [gateShards]gatekeeper
+
+func (k *gatekeepers) of(userID int64) *gatekeeper { return &k[uint64(userID)%gateShards] } //nolint:gosec // Any will do.
+
+func (k *gatekeepers) admit(ctx context.Context, user oauth.User, client *http.Client) error {
+	return k.of(user.ID).admit(ctx, user, client)
+}
 
 // gatekeeper asks the gates, and remembers what they said of users who are signed in. Without gates it lets everybody in.
 type gatekeeper struct {
@@ -41,13 +53,13 @@ type gatekeeper struct {
 
 // admitted is what is known of a user. An answer may be out of date from the moment on when its ask began.
 type admitted struct {
-	yes    time.Time // When the last yes was asked for; zero if there was none, or a no since.
-	token  string    // The token that it was said of; "" takes the next one for it.
-	failed time.Time // When the first ask began that had no answer, since the last that had one.
+	yes    time.Time     // When the last yes was asked for; zero if there was none, or a no since.
+	token  grant.TokenID // The token that it was said of; zero takes the next one for it.
+	failed time.Time     // When the first ask began that had no answer, since the last that had one.
 
-	err  error     // The last answer: nil is a yes, or none yet.
-	rest time.Time // Until then err stands unasked,
-	of   string    // for this token; "" is any.
+	err  error         // The last answer: nil is a yes, or none yet.
+	rest time.Time     // Until then err stands unasked,
+	of   grant.TokenID // for this token; zero is any.
 
 	asking chan struct{} // Closed when the ask that is under way is over; nil if none is.
 }
@@ -74,7 +86,7 @@ func (k *gatekeeper) admit(ctx context.Context, user oauth.User, client *http.Cl
 // check is for a request of a user who is signed in. It returns nil, a *Refusal, a *grant.SignInError or a *gateError.
 //
 // Requests of one user share an ask. While nobody answers, only the one that asks waits for it.
-func (k *gatekeeper) check(ctx context.Context, id Identity, token string) error {
+func (k *gatekeeper) check(ctx context.Context, id Identity, token grant.TokenID) error {
 	if len(k.gates) == 0 {
 		return nil
 	}
@@ -88,13 +100,13 @@ func (k *gatekeeper) check(ctx context.Context, id Identity, token string) error
 			k.mu.Lock()
 			return err
 		}
-		if e.token == "" {
+		if e.token == (grant.TokenID{}) {
 			e.token = token
 		}
 		switch {
 		case e.err == nil && e.token == token && !e.yes.IsZero() && now.Sub(e.yes) < k.interval:
 			return nil
-		case now.Before(e.rest) && (e.of == "" || e.of == token):
+		case now.Before(e.rest) && (e.of == (grant.TokenID{}) || e.of == token):
 			return k.verdict(e, now)
 		case e.asking == nil:
 			return k.askAgain(ctx, id, token, e)
@@ -132,7 +144,7 @@ func (k *gatekeeper) verdict(e *admitted, now time.Time) error {
 }
 
 // askAgain asks, remembers the answer, and lets go of those who wait for it. k.mu is held, but not while it asks.
-func (k *gatekeeper) askAgain(ctx context.Context, id Identity, token string, e *admitted) error {
+func (k *gatekeeper) askAgain(ctx context.Context, id Identity, token grant.TokenID, e *admitted) error {
 	began, asking := time.Now(), make(chan struct{})
 	e.asking = asking
 	var answer error = &gateError{err: errors.New("a gate panicked")} // Unless it returns.
@@ -159,7 +171,7 @@ func (k *gatekeeper) askAgain(ctx context.Context, id Identity, token string, e 
 }
 
 // note remembers an answer. k.mu is held.
-func (k *gatekeeper) note(e *admitted, answer error, began time.Time, token string) {
+func (k *gatekeeper) note(e *admitted, answer error, began time.Time, token grant.TokenID) {
 	now := time.Now()
 	_, unknown := errors.AsType[*gateError](answer)
 	switch {
@@ -175,7 +187,7 @@ func (k *gatekeeper) note(e *admitted, answer error, began time.Time, token stri
 		if e.failed.IsZero() {
 			e.failed = began
 		}
-		e.err, e.rest, e.of = answer, now.Add(pauseAfterFailure), ""
+		e.err, e.rest, e.of = answer, now.Add(pauseAfterFailure), grant.TokenID{}
 	}
 }
 
@@ -223,7 +235,7 @@ func (k *gatekeeper) entry(userID int64) *admitted {
 	if e, ok := k.byUser[userID]; ok {
 		return e
 	}
-	if len(k.byUser) >= maxAdmitted && !k.makeRoom() {
+	if len(k.byUser) >= maxAdmitted/gateShards && !k.makeRoom() {
 		return nil
 	}
 	if k.byUser == nil {

@@ -11,12 +11,16 @@ import (
 	"github.com/ghlogin/ghlogin/grant"
 )
 
+const mostOfOne = maxAdmitted / gateShards
+
+func tokenID(name string) grant.TokenID { return grant.TokenID{Lineage: name} }
+
 func fullKeeper(kept func() *admitted, gate GateFunc) *gatekeeper {
 	k := &gatekeeper{
 		gates: []Gate{gate}, interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler),
 		end: func(context.Context, int64) error { return nil }, byUser: make(map[int64]*admitted),
 	}
-	for n := range int64(maxAdmitted) {
+	for n := range int64(mostOfOne) {
 		k.byUser[n+1] = kept()
 	}
 	return k
@@ -25,23 +29,23 @@ func fullKeeper(kept func() *admitted, gate GateFunc) *gatekeeper {
 // What is kept is bounded. A yes can be forgotten; who was refused, or has grace, can't have it anew by being forgotten.
 func TestMemoryOfGatesIsBoundedAndForgetsNoRefusal(t *testing.T) {
 	t.Parallel()
-	id := Identity{User: User{ID: maxAdmitted + 1}}
+	id := Identity{User: User{ID: mostOfOne + 1}}
 	yes := func(context.Context, Identity) error { return nil }
 	away := func(context.Context, Identity) error { return errors.New("away") }
 
-	k := fullKeeper(func() *admitted { return &admitted{yes: time.Now(), token: "t"} }, yes)
-	if err := k.check(t.Context(), id, "t"); err != nil || len(k.byUser) != maxAdmitted || k.byUser[id.User.ID] == nil {
+	k := fullKeeper(func() *admitted { return &admitted{yes: time.Now(), token: tokenID("t")} }, yes)
+	if err := k.check(t.Context(), id, tokenID("t")); err != nil || len(k.byUser) != mostOfOne || k.byUser[id.User.ID] == nil {
 		t.Errorf("among many who are in: %v, %d kept", err, len(k.byUser))
 	}
 	for name, err := range map[string]error{"refused": &Refusal{}, "in an outage": &gateError{err: errors.New("away")}} {
 		kept := func() *admitted { return &admitted{err: err, rest: time.Now()} }
 		k = fullKeeper(kept, yes)
-		if err := k.check(t.Context(), id, "t"); err != nil || len(k.byUser) != maxAdmitted {
+		if err := k.check(t.Context(), id, tokenID("t")); err != nil || len(k.byUser) != mostOfOne {
 			t.Errorf("among many %s, one more whom the gate lets in: %v, %d kept", name, err, len(k.byUser))
 		}
 		k = fullKeeper(kept, away)
 		for range 2 {
-			if err := k.check(t.Context(), id, "t"); err == nil || len(k.byUser) != maxAdmitted {
+			if err := k.check(t.Context(), id, tokenID("t")); err == nil || len(k.byUser) != mostOfOne {
 				t.Errorf("among many %s, one more of whom nobody knows was let in; %d kept", name, len(k.byUser))
 			}
 		}
@@ -66,7 +70,7 @@ func TestLateNoDoesNotUndoANewerSignIn(t *testing.T) {
 			}
 			return &Refusal{}
 		})}
-		if err := k.check(t.Context(), Identity{User: User{ID: 1}}, "t"); err != nil || ended {
+		if err := k.check(t.Context(), Identity{User: User{ID: 1}}, tokenID("t")); err != nil || ended {
 			t.Errorf("check = %v, and the new login was ended: %t", err, ended)
 		}
 	})
@@ -82,15 +86,15 @@ func TestDeadTokenIsNoNoForTheNextOne(t *testing.T) {
 	}
 	id := Identity{User: User{ID: 1}}
 	var dead *grant.SignInError
-	if err := k.check(t.Context(), id, "old"); !errors.As(err, &dead) {
+	if err := k.check(t.Context(), id, tokenID("old")); !errors.As(err, &dead) {
 		t.Fatalf("check = %v", err)
 	}
 	answer = errors.New("away")
 	k.byUser[1].rest = time.Time{}
-	if err := k.check(t.Context(), id, "old"); !errors.As(err, &dead) {
+	if err := k.check(t.Context(), id, tokenID("old")); !errors.As(err, &dead) {
 		t.Errorf("the dead token in an outage = %v", err)
 	}
-	if err := k.check(t.Context(), id, "new"); err != nil {
+	if err := k.check(t.Context(), id, tokenID("new")); err != nil {
 		t.Errorf("the new token in an outage = %v, want grace", err)
 	}
 }
@@ -104,14 +108,14 @@ func TestNoIsForgottenWithTheTokenItWasSaidOf(t *testing.T) {
 		interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler),
 	}
 	id := Identity{User: User{ID: 1}}
-	if err := k.check(t.Context(), id, "old"); !isRefusal(err) {
+	if err := k.check(t.Context(), id, tokenID("old")); !isRefusal(err) {
 		t.Fatalf("check = %v", err)
 	}
 	answer = nil
-	if err := k.check(t.Context(), id, "old"); !isRefusal(err) {
+	if err := k.check(t.Context(), id, tokenID("old")); !isRefusal(err) {
 		t.Errorf("the same token again, at once = %v", err)
 	}
-	if err := k.check(t.Context(), id, "new"); err != nil {
+	if err := k.check(t.Context(), id, tokenID("new")); err != nil {
 		t.Errorf("the new token = %v", err)
 	}
 }

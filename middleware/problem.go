@@ -70,12 +70,17 @@ func (p *Problem) Detail() string {
 	return texts[p.Kind].detail
 }
 
-// link is a page elsewhere at which the visitor can mend it, or "".
-func (p *Problem) link() string {
-	if p.Refusal != nil {
-		return p.Refusal.URL
+// link is a page elsewhere at which the visitor can mend it, with its host, or "": of what a gate says no other scheme than https
+// is led to.
+func (p *Problem) link() (to, host string) {
+	if p.Refusal == nil {
+		return "", ""
 	}
-	return ""
+	u, err := url.Parse(p.Refusal.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return "", ""
+	}
+	return u.String(), u.Host
 }
 
 // ErrorHandler answers a request that failed. See [WithErrorHandler].
@@ -191,8 +196,9 @@ func (a *Authenticator) writeJSON(w http.ResponseWriter, p *Problem) {
 
 		MissingScopes []string `json:"missing_scopes,omitempty"`
 	}{
-		Type: problemTypes + string(p.Kind), Title: p.Title(), Status: p.Status(), Detail: p.Detail(), Kind: p.Kind, MissingScopes: p.MissingScopes, MendURL: p.link(),
+		Type: problemTypes + string(p.Kind), Title: p.Title(), Status: p.Status(), Detail: p.Detail(), Kind: p.Kind, MissingScopes: p.MissingScopes,
 	}
+	body.MendURL, _ = p.link()
 	if e, ok := errors.AsType[*grant.SignInError](p.Err); ok {
 		body.Reason = string(e.Reason)
 	}
