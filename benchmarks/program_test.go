@@ -12,9 +12,10 @@ import (
 // BenchmarkProgram measures a program with this library beside the same without it, which has go-github, x/oauth2 and scs: the
 // time from main to ready, from start to end of the process, and the size of the binary, without symbols.
 func BenchmarkProgram(b *testing.B) {
-	for _, name := range []string{"plain", "ghlogin"} {
+	for _, name := range []string{"plain", "ghlogin", "plain-template", "ghlogin-template"} {
+		folder, tag, _ := strings.Cut(name, "-")
 		bin := filepath.Join(b.TempDir(), name)
-		build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "./programs/"+name)
+		build := exec.CommandContext(b.Context(), "go", "build", "-tags", tag, "-trimpath", "-ldflags", "-s -w", "-o", bin, "./programs/"+folder)
 		if out, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("%v\n%s", err, out)
 		}

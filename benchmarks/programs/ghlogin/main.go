@@ -4,6 +4,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"github.com/ghlogin/ghlogin/oauth"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
+
+// render shows a page; with the tag template it is made by html/template, as in most programs.
+var render = func(w io.Writer, id int64) { _, _ = fmt.Fprintln(w, id) }
 
 func main() {
 	began := time.Now()
@@ -32,7 +36,7 @@ func main() {
 			auth.Fail(w, r, err)
 			return
 		}
-		_, _ = fmt.Fprintln(w, user.GetID())
+		render(w, user.GetID())
 	})))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: auth.Middleware(mux), ReadHeaderTimeout: 5 * time.Second}
 	if *once {

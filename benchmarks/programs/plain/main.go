@@ -4,6 +4,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/endpoints"
 )
+
+// render shows a page; with the tag template it is made by html/template, as in most programs.
+var render = func(w io.Writer, id int64) { _, _ = fmt.Fprintln(w, id) }
 
 func main() {
 	began := time.Now()
@@ -40,7 +44,7 @@ func main() {
 			return
 		}
 		sessions.Put(r.Context(), "login", user.GetLogin())
-		_, _ = fmt.Fprintln(w, user.GetID())
+		render(w, user.GetID())
 	})
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: sessions.LoadAndSave(mux), ReadHeaderTimeout: 5 * time.Second}
 	if *once {
