@@ -32,6 +32,7 @@ type Manager struct {
 	store store.Store
 	log   *slog.Logger
 	base  http.RoundTripper
+	wrap  func(userID int64, next http.RoundTripper) http.RoundTripper // Above a user's requests; nil for nothing.
 
 	admission func(context.Context, oauth.User, *http.Client) error // Nil lets everybody in.
 
@@ -85,6 +86,19 @@ func WithTransport(base http.RoundTripper) Option {
 			return errors.New("grant: WithTransport: the transport is nil")
 		}
 		m.base = base
+		return nil
+	}
+}
+
+// WithUserTransport has wrap stand around what carries one user's requests, above the token: for a cache that saves GitHub's
+// rate limit by conditional requests, say, which must never be shared between users. wrap is called once for each
+// client that is made, by many goroutines at once, and what it returns must be safe for concurrent use. Nil is an error.
+func WithUserTransport(wrap func(userID int64, next http.RoundTripper) http.RoundTripper) Option {
+	return func(m *Manager) error {
+		if wrap == nil {
+			return errors.New("grant: WithUserTransport: the func is nil")
+		}
+		m.wrap = wrap
 		return nil
 	}
 }

@@ -32,7 +32,11 @@ func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error
 // The token goes to the host's API alone. A request for another address, by a redirect for example,
 // is sent without it. The client has no timeout of its own: give requests a context.
 func (m *Manager) HTTPClient(userID int64) *http.Client {
-	return &http.Client{Transport: &transport{manager: m, userID: userID}}
+	var t http.RoundTripper = &transport{manager: m, userID: userID}
+	if m.wrap != nil {
+		t = m.wrap(userID, t)
+	}
+	return &http.Client{Transport: t}
 }
 
 type transport struct {

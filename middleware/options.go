@@ -173,6 +173,19 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 	}
 }
 
+// WithUserTransport has wrap stand around what carries one user's requests to GitHub's API, above the token; nil is an error. It
+// is called once for each user whose clients are made, and those of the users who were here last are kept: a cache in it
+// lives as long, and is no other user's. See [grant.WithUserTransport].
+func WithUserTransport(wrap func(userID int64, next http.RoundTripper) http.RoundTripper) Option {
+	return func(o *options) error {
+		if wrap == nil {
+			return errors.New("middleware: WithUserTransport: the func is nil")
+		}
+		o.grant = append(o.grant, grant.WithUserTransport(wrap))
+		return nil
+	}
+}
+
 // WithErrorHandler has h answer problems of the given kinds, or all of them if none is given, instead
 // of our own page or problem JSON. Nil is an error.
 func WithErrorHandler(h ErrorHandler, kinds ...Kind) Option {

@@ -71,6 +71,7 @@ var mutations = []mutation{
 	{"sign-out by a link", "middleware/authenticator.go", `return a.only(a.logout, http.MethodPost)`, `return a.only(a.logout, http.MethodPost, http.MethodGet)`, web, none},
 
 	// Where tokens go.
+	{"users share a client", "middleware/authenticator.go", `a.clients.of(standing.User.ID)`, `a.clients.of(0 * standing.User.ID)`, web, none},
 	{"token goes to any host", "grant/transport.go", `if !m.app.Host().IsAPI(req.URL) {`, `if req.URL == nil {`, domain, none},
 	{"redirects are followed with credentials", "oauth/transport.go", `return http.ErrUseLastResponse`, `return nil`, github, none},
 	{"GitHub's answers are not bounded", "oauth/transport.go", `io.LimitReader(resp.Body, maxAnswer+1))`, `resp.Body)`, github, none},
