@@ -22,6 +22,10 @@ const (
 	// maxAttemptBytes bounds the attempts that one browser carries, some twenty with short paths; the
 	// oldest goes. Proxies refuse a request with more than some 8 KiB of cookies.
 	maxAttemptBytes = 6 << 10
+
+	// maxCleared bounds the attempts that one answer takes back. More are no browser's of ours, and would
+	// have a small request answered by a large one.
+	maxCleared = 32
 )
 
 // attempt is one sign-in under way. It travels in a sealed cookie of its own, so that ten tabs that
@@ -90,8 +94,8 @@ func (a *attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
 	for _, c := range all {
 		size += len(c.cookie.Name) + len(c.cookie.Value)
 	}
-	for n := len(all); n > 0 && size > maxAttemptBytes; n-- {
-		oldest := all[len(all)-n].cookie
+	for n := 0; n < min(len(all), maxCleared) && size > maxAttemptBytes; n++ {
+		oldest := all[n].cookie
 		size -= len(oldest.Name) + len(oldest.Value)
 		a.clear(w, oldest.Name)
 	}
