@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,13 +34,15 @@ func FuzzOpenCookie(f *testing.F) {
 			value[abs(at)%len(value)] ^= change
 			bad := http.Cookie{Name: good.Name + name, Value: string(value[:len(value)-abs(cut)%len(value)]) + end}
 			for _, c := range []http.Cookie{bad, {Name: good.Name, Value: end}, {Name: good.Name, Value: name + end}} {
-				if c.Name == good.Name && strings.NewReplacer("\r", "", "\n", "").Replace(c.Value) == good.Value {
-					continue // The decoder skips line breaks, which no Cookie header can hold.
-				}
-				if got, ok := attempts.open(&c); ok {
-					t.Errorf("a cookie that we never sealed opens as %+v", got)
-				}
 				r := &http.Request{Header: http.Header{"Cookie": {c.Name + "=" + c.Value}}}
+				if slices.ContainsFunc(r.Cookies(), func(sent *http.Cookie) bool { return sent.Value == good.Value }) && c.Name == good.Name {
+					continue // What was changed is no part of the cookie, such as what follows a semicolon.
+				}
+				for _, sent := range r.Cookies() {
+					if got, ok := attempts.open(sent); ok {
+						t.Errorf("a cookie that we never sealed opens as %+v", got)
+					}
+				}
 				if s, err := sessions.open(r); err != nil || s.(cookieSession).v.LoginID != "" {
 					t.Errorf("a session that we never sealed opens as %+v, %v", s, err)
 				}
