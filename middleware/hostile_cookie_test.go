@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,35 @@ func TestThousandsOfCookiesCostLittle(t *testing.T) {
 		if !found {
 			t.Errorf("beside %d cookies of nobody's no sign-in begins", n)
 		}
+	}
+}
+
+// Browsers keep no cookie above 4096 bytes, so a sign-in with a larger one could not be finished.
+func TestAttemptFitsIntoACookieWhateverItsReturnPath(t *testing.T) {
+	t.Parallel()
+	a := fuzzAttempts(t)
+	longest := 0
+	for _, filler := range []string{"x", "&", "<", `"`, "é", "日", "%22", "%C3%A9", "\u2028", "\xff", "'", "+", "x/"} {
+		for _, lead := range []string{"/", "/?"} {
+			n := sort.Search(2*maxReturnPath, func(n int) bool { return localPath(lead+strings.Repeat(filler, n+1)) == "" })
+			p := localPath(lead + strings.Repeat(filler, n))
+			longest = max(longest, len(p))
+			w := httptest.NewRecorder()
+			begun := attempt{State: oauth.NewState(), Verifier: oauth.NewState(), ReturnTo: p, Expires: time.Now().Add(time.Hour).UnixMilli(), Installation: "9223372036854775807"}
+			if err := a.begin(w, httptest.NewRequest(http.MethodGet, "/auth/login", nil), begun); err != nil {
+				t.Fatal(err)
+			}
+			c := w.Result().Cookies()[0]
+			if size := len(c.Name) + len(c.Value); size > 4096 {
+				t.Errorf("with %d times %q the cookie has %d bytes", n, filler, size)
+			}
+			if got, ok := a.open(c); !ok || got.ReturnTo != p {
+				t.Errorf("the return path %q comes back as %q", p, got.ReturnTo)
+			}
+		}
+	}
+	if longest != maxReturnPath {
+		t.Errorf("the longest path that was tried has %d bytes", longest)
 	}
 }
 

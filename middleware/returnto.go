@@ -6,16 +6,17 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// maxReturnPath bounds a return path in bytes: it travels in a cookie.
+// maxReturnPath bounds a return path in bytes: it travels in a cookie, and browsers keep none above 4 KB.
 const maxReturnPath = 1024
 
 // localPath returns raw as a path (with its query) of this site, or "" if a browser could take it for
 // anything else. Browsers read "//host", "/\host" and either of them with tabs and newlines inside
 // as another site, so whatever is unusual is refused rather than repaired.
 func localPath(raw string) string {
-	if len(raw) > maxReturnPath || !strings.HasPrefix(raw, "/") || strings.ContainsFunc(raw, notInPaths) || strings.Contains(raw, `\`) {
+	if !utf8.ValidString(raw) || !strings.HasPrefix(raw, "/") || strings.ContainsFunc(raw, notInPaths) || strings.Contains(raw, `\`) {
 		return ""
 	}
 	u, err := url.Parse(raw)
@@ -32,7 +33,10 @@ func localPath(raw string) string {
 		return "" // A browser takes "/.//host" apart, and asks for "//host".
 	}
 	local := url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
-	return local.String()
+	if p := local.String(); len(p) <= maxReturnPath {
+		return p
+	}
+	return ""
 }
 
 func notInPaths(r rune) bool { return r <= ' ' || r == 0x7f }
