@@ -104,3 +104,26 @@ func TestDoubledParametersOfALinkAreHarmless(t *testing.T) {
 		}
 	}
 }
+
+// A site that answers to several names has one callback. What is begun at another name, or brought there, is not
+// finished: cookies belong to the name that set them.
+func TestSignInDoesNotCrossFromOneNameOfTheSiteToAnother(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for name, c := range map[string]struct{ begin, finish string }{
+		"begun at another name":   {"https://www.app.example/auth/github/login", origin},
+		"brought to another name": {"/auth/github/login", "https://www.app.example"},
+	} {
+		b := s.browser(t)
+		callback := b.begin(c.begin)
+		if !strings.HasPrefix(callback, origin+"/") {
+			t.Fatalf("%s: GitHub sends the visitor to %s", name, callback)
+		}
+		p := b.get(c.finish + strings.TrimPrefix(callback, origin))
+		wantProblem(t, p, http.StatusBadRequest, "no longer valid")
+		b.wantSignedOut()
+	}
+	if n := s.gh.TokenRequests(""); n != 0 {
+		t.Errorf("GitHub was asked for a token %d times", n)
+	}
+}
