@@ -106,6 +106,42 @@ func TestThousandsOfCookiesCostLittle(t *testing.T) {
 	}
 }
 
+// A cookie that can be spelled in two ways is two cookies to whoever compares or counts them.
+func TestSealedTextHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	a := fuzzAttempts(t)
+	for n := range 4 { // The last letter has bits to spare for some lengths.
+		sealed := a.sealer.seal([]byte("abc"[:min(n, 3)]), "name")
+		for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=" {
+			other := sealed[:len(sealed)-1] + string(last)
+			if opens(a.sealer, other, "name") != (other == sealed) || opens(a.sealer, sealed+string(last), "name") {
+				t.Errorf("of %d bytes, with %c at the end: opens = %v", n, last, other != sealed)
+			}
+		}
+	}
+}
+
+func TestCookieOfASealedSessionIsTheHostsOwnAndOutOfScriptsReach(t *testing.T) {
+	t.Parallel()
+	sessions, err := newCookieSessions(Config{Host: oauth.GitHub(), SessionLifetime: time.Hour}, []oauth.Secret{oauth.NewVerifier()}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	s := cookieSession{of: sessions}
+	if err := s.put(w, grant.Session{UserID: 1, LoginID: "login"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.remove(w); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range w.Result().Cookies() {
+		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
+			t.Errorf("the session's cookie is %+v", c)
+		}
+	}
+}
+
 // Browsers keep no cookie above 4096 bytes, so a sign-in with a larger one could not be finished.
 func TestAttemptFitsIntoACookieWhateverItsReturnPath(t *testing.T) {
 	t.Parallel()

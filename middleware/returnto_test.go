@@ -9,7 +9,7 @@ func TestReturnPathsThatLeadElsewhereAreRefused(t *testing.T) {
 	t.Parallel()
 	hostile := []string{
 		"", "x", "evil.example", "https://evil.example", "HTTPS://evil.example/", "//evil.example", "///evil.example", "////evil.example",
-		"/\\evil.example", "\\/evil.example", "\\\\evil.example", "/\\/evil.example", "//\\evil.example", "/x\\..\\y",
+		"/\\evil.example", "\\/evil.example", "\\\\evil.example", "/\\/evil.example", "//\\evil.example", "/x\\..\\y", "/x\\y", "/x?\\y",
 		"/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/ /evil.example", "/\x00/evil.example", "/\x7f/evil.example",
 		"/%2fevil.example", "/%2Fevil.example", "/%5cevil.example", "/%5Cevil.example", "/%2f%2fevil.example",
 		"javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "/\njavascript:alert(1)", "vbscript:x", "file:///etc/passwd",
