@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -302,6 +303,26 @@ func TestMadeUpSessionsCostTheStoreNothing(t *testing.T) {
 	if n := grants.ops.Load(); n != 0 {
 		t.Errorf("the store was asked %d times", n)
 	}
+}
+
+// A cookie that was sealed for a week is opened after it too, by who keeps cookies longer than they were told.
+func TestSealedSessionThatRanOutCostsTheStoreNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		grants := &countingStore{Store: memory.New()}
+		s := newSite(t, withStore(grants), withOptions(middleware.WithCookieSessions(cookieKey("k"))))
+		b := s.browser(t)
+		b.signIn()
+		kept := b.sessionCookie()
+		time.Sleep(middleware.DefaultSessionLifetime)
+		grants.ops.Store(0)
+		if w := s.raw(t.Context(), http.MethodGet, origin+"/me", []*http.Cookie{kept}); w.Code != http.StatusFound {
+			t.Errorf("GET /me = %d", w.Code)
+		}
+		if n := grants.ops.Load(); n != 0 {
+			t.Errorf("the store was asked %d times", n)
+		}
+	})
 }
 
 // A form can only GET and POST, so some frameworks read another method from a header or a field.
