@@ -295,7 +295,7 @@ func TestMadeUpSessionsCostTheStoreNothing(t *testing.T) {
 	name := b.sessionCookie().Name
 	grants.ops.Store(0)
 	for i := range 200 {
-		made := []*http.Cookie{{Name: name, Value: strings.Repeat("A", i)}, {Name: name, Value: fmt.Sprintf(`{"u":583231,"l":"%d"}`, i)}}
+		made := []*http.Cookie{{Name: name, Value: strings.Repeat("A", i)}, {Name: name, Value: fmt.Sprintf("583231.%d", i)}}
 		if w := s.raw(t.Context(), http.MethodGet, origin+"/me", made); w.Code != http.StatusFound {
 			t.Fatalf("GET /me = %d", w.Code)
 		}

@@ -16,11 +16,11 @@ const maxReturnPath = 1024
 // anything else. Browsers read "//host", "/\host" and either of them with tabs and newlines inside
 // as another site, so whatever is unusual is refused rather than repaired.
 func localPath(raw string) string {
-	if !utf8.ValidString(raw) || !strings.HasPrefix(raw, "/") || strings.ContainsFunc(raw, notInPaths) || strings.Contains(raw, `\`) {
+	if !utf8.ValidString(raw) || strings.ContainsFunc(raw, notInPaths) || strings.Contains(raw, `\`) {
 		return ""
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") {
 		return ""
 	}
 	// The same once more after decoding, for servers and proxies that decode before they redirect. Blanks are no danger

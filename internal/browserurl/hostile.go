@@ -32,7 +32,7 @@ var leads = []string{
 
 // targets follow a lead.
 var targets = []string{
-	"evil.example", "evil.example/", "evil.example:443/x?y#z", "evil.example%2f..", "evil%E3%80%82example", "evil\u3002example", "\u2460evil.example",
+	"", "?", "?x=1", "evil.example", "evil.example/", "evil.example:443/x?y#z", "evil.example%2f..", "evil%E3%80%82example", "evil\u3002example", "\u2460evil.example",
 	"app.example@evil.example", "app.example.evil.example", "0x7f.1", "2130706433", "[::1]", "evil.example%00.app.example",
 }
 
