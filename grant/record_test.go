@@ -91,23 +91,3 @@ func TestErrorsOfForeignValuesQuoteNothing(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecode(f *testing.F) {
-	value, err := exampleRecord().encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(value)
-	f.Add([]byte(`{"format":1}`))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		r, err := decode(value)
-		if err != nil {
-			return
-		}
-		if r.Format != format {
-			t.Errorf("decode took format %d", r.Format)
-		}
-		r.expires(false)
-		r.signedIn("id", time.Now())
-	})
-}

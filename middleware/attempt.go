@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
@@ -22,6 +23,10 @@ const (
 	// maxAttemptBytes bounds the attempts that one browser carries, some twenty with short paths; the
 	// oldest goes. Proxies refuse a request with more than some 8 KiB of cookies.
 	maxAttemptBytes = 6 << 10
+
+	// maxCleared bounds the attempts that one answer takes back. More are no browser's of ours, and would
+	// have a small request answered by a large one.
+	maxCleared = 32
 )
 
 // attempt is one sign-in under way. It travels in a sealed cookie of its own, so that ten tabs that
@@ -74,12 +79,14 @@ func (a *attempts) name(state string) string {
 // begin sends t to the browser, and takes back the oldest attempts if it carries too many.
 func (a *attempts) begin(w http.ResponseWriter, r *http.Request, t attempt) error {
 	t.Browser = a.browser(r, rand.Text())
-	plain, err := json.Marshal(t)
-	if err != nil {
+	var plain bytes.Buffer
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false) // An "&" of the return path would take six bytes.
+	if err := encoder.Encode(t); err != nil {
 		return err
 	}
 	name := a.name(t.State)
-	value := a.sealer.seal(plain, name)
+	value := a.sealer.seal(plain.Bytes(), name)
 	a.makeRoom(w, r, len(name)+len(value))
 	http.SetCookie(w, a.cookie(name, value, int(attemptLifetime/time.Second)))
 	return nil
@@ -90,8 +97,8 @@ func (a *attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
 	for _, c := range all {
 		size += len(c.cookie.Name) + len(c.cookie.Value)
 	}
-	for n := len(all); n > 0 && size > maxAttemptBytes; n-- {
-		oldest := all[len(all)-n].cookie
+	for n := 0; n < min(len(all), maxCleared) && size > maxAttemptBytes; n++ {
+		oldest := all[n].cookie
 		size -= len(oldest.Name) + len(oldest.Value)
 		a.clear(w, oldest.Name)
 	}

@@ -122,7 +122,7 @@ func TestCookieSessionThatWasTamperedWithIsNone(t *testing.T) {
 		}
 		b.setCookie(c.Name, string(bad))
 		p := b.do(http.MethodGet, "/me", accept("*/*"))
-		if p.StatusCode == http.StatusOK && i < len(c.Value)-1 { // Of the last letter some bits mean nothing.
+		if p.StatusCode == http.StatusOK {
 			t.Errorf("signed in with letter %d changed", i)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 )
 
 // fuzzAttempts seals with a key that nobody else has.
-func fuzzAttempts(t *testing.T) *attempts {
-	t.Helper()
+func fuzzAttempts(tb testing.TB) *attempts {
+	tb.Helper()
 	a, err := newAttempts(Config{CookieKeys: []oauth.Secret{oauth.NewVerifier()}, Host: oauth.GitHub()}, true)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a
 }

@@ -4,35 +4,44 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// maxReturnPath bounds a return path in bytes: it travels in a cookie.
+// maxReturnPath bounds a return path in bytes: it travels in a cookie, and browsers keep none above 4 KB.
 const maxReturnPath = 1024
 
 // localPath returns raw as a path (with its query) of this site, or "" if a browser could take it for
 // anything else. Browsers read "//host", "/\host" and either of them with tabs and newlines inside
 // as another site, so whatever is unusual is refused rather than repaired.
 func localPath(raw string) string {
-	if len(raw) > maxReturnPath || !strings.HasPrefix(raw, "/") {
+	if !utf8.ValidString(raw) || strings.ContainsFunc(raw, notInPaths) || strings.Contains(raw, `\`) {
 		return ""
-	}
-	for _, r := range raw {
-		if r <= ' ' || r == '\\' || r == 0x7f {
-			return ""
-		}
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") {
 		return ""
 	}
-	// The same once more after decoding, for servers and proxies that decode before they redirect.
-	if len(u.Path) > 1 && (u.Path[1] == '/' || u.Path[1] == '\\') {
+	// The same once more after decoding, for servers and proxies that decode before they redirect. Blanks are no danger
+	// there, and names of files have them.
+	if strings.ContainsFunc(strings.ReplaceAll(u.Path, " ", ""), notInPaths) {
 		return ""
+	}
+	segments := strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' || r == '\\' })
+	if len(u.Path) > 1 && (u.Path[1] == '/' || u.Path[1] == '\\') || slices.ContainsFunc(segments, isDots) {
+		return "" // A browser takes "/.//host" apart, and asks for "//host".
 	}
 	local := url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
-	return local.String()
+	if p := local.String(); len(p) <= maxReturnPath {
+		return p
+	}
+	return ""
 }
+
+func notInPaths(r rune) bool { return r <= ' ' || r == 0x7f }
+
+func isDots(segment string) bool { return segment == "." || segment == ".." }
 
 // returnPath is where a sign-in that was asked to end at raw ends.
 func (a *Authenticator) returnPath(raw string) string {

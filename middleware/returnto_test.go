@@ -1,9 +1,6 @@
 package middleware
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -12,7 +9,7 @@ func TestReturnPathsThatLeadElsewhereAreRefused(t *testing.T) {
 	t.Parallel()
 	hostile := []string{
 		"", "x", "evil.example", "https://evil.example", "HTTPS://evil.example/", "//evil.example", "///evil.example", "////evil.example",
-		"/\\evil.example", "\\/evil.example", "\\\\evil.example", "/\\/evil.example", "//\\evil.example", "/x\\..\\y",
+		"/\\evil.example", "\\/evil.example", "\\\\evil.example", "/\\/evil.example", "//\\evil.example", "/x\\..\\y", "/x\\y", "/x?\\y",
 		"/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/ /evil.example", "/\x00/evil.example", "/\x7f/evil.example",
 		"/%2fevil.example", "/%2Fevil.example", "/%5cevil.example", "/%5Cevil.example", "/%2f%2fevil.example",
 		"javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "/\njavascript:alert(1)", "vbscript:x", "file:///etc/passwd",
@@ -26,7 +23,7 @@ func TestReturnPathsThatLeadElsewhereAreRefused(t *testing.T) {
 	}
 	for raw, want := range map[string]string{
 		"/": "/", "/me": "/me", "/a/b?c=d&e=%2F%2Fevil.example": "/a/b?c=d&e=%2F%2Fevil.example", "/a%20b": "/a%20b", "/a%2Fb": "/a%2Fb",
-		"/x#top": "/x", "/x?": "/x?", "/x//y": "/x//y", "/ünï": "/%C3%BCn%C3%AF", "/@evil.example": "/@evil.example", "/a:b": "/a:b", "/.": "/.",
+		"/x#top": "/x", "/x?": "/x?", "/x//y": "/x//y", "/ünï": "/%C3%BCn%C3%AF", "/@evil.example": "/@evil.example", "/a:b": "/a:b", "/.well-known": "/.well-known", "/...": "/...",
 		"/x?next=https://evil.example": "/x?next=https://evil.example",
 	} {
 		if got := localPath(raw); got != want {
@@ -45,45 +42,4 @@ func TestASignInNeverReturnsToItsOwnRoutes(t *testing.T) {
 			t.Errorf("returnPath(%q) = %q, want %q", raw, got, want)
 		}
 	}
-}
-
-func FuzzLocalPath(f *testing.F) {
-	for _, seed := range []string{"/", "/a?b#c", "//x", "/\\x", "/%2f/x", "/%5cx", "/\t/x", "https://x"} {
-		f.Add(seed)
-	}
-	base, err := url.Parse("https://app.example/auth/github/callback")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		p := localPath(raw)
-		if p == "" {
-			return
-		}
-		// What a browser makes of a Location, in the strictest and in the laxest reading.
-		for _, lax := range []string{p, strings.ReplaceAll(p, "\\", "/"), strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(p)} {
-			u, err := base.Parse(lax)
-			if err != nil || u.Scheme != "https" || u.Host != "app.example" || u.User != nil {
-				t.Errorf("localPath(%q) = %q, which leads to %v (%v)", raw, p, u, err)
-			}
-		}
-		if again := localPath(p); again != p {
-			t.Errorf("localPath(%q) = %q, and then %q", raw, p, again)
-		}
-		w := httptest.NewRecorder()
-		http.Redirect(w, httptest.NewRequest(http.MethodGet, base.String(), nil), p, http.StatusFound)
-		if location := w.Header().Get("Location"); !strings.HasPrefix(location, "/") || strings.HasPrefix(location, "//") || strings.HasPrefix(location, "/\\") {
-			t.Errorf("localPath(%q) = %q redirects to %q", raw, p, location)
-		}
-	})
-}
-
-func FuzzOpenAttempt(f *testing.F) {
-	f.Add("value", "name")
-	f.Fuzz(func(t *testing.T, value, name string) {
-		a := fuzzAttempts(t)
-		if got, ok := a.open(&http.Cookie{Name: name, Value: value}); ok {
-			t.Errorf("a cookie that we never sealed opened as %+v", got)
-		}
-	})
 }

@@ -39,13 +39,16 @@ func newSealer(secrets []oauth.Secret, purpose string) (sealer, error) {
 	return s, nil
 }
 
+// encoding is strict, so that a sealed text has one spelling: not even its last letter can be another.
+var encoding = base64.RawURLEncoding.Strict()
+
 // seal returns plain as text that only open, with the same name, gives back.
 func (s sealer) seal(plain []byte, name string) string {
-	return base64.RawURLEncoding.EncodeToString(s[0].Seal(nil, nil, plain, []byte(name))) //nolint:gosec // This AEAD makes its own nonce.
+	return encoding.EncodeToString(s[0].Seal(nil, nil, plain, []byte(name))) //nolint:gosec // This AEAD makes its own nonce.
 }
 
 func (s sealer) open(text, name string) ([]byte, bool) {
-	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	sealed, err := encoding.DecodeString(text)
 	if err != nil {
 		return nil, false
 	}
