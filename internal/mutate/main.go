@@ -71,9 +71,8 @@ type mutation struct {
 	name     string
 	file     string // From the module's root.
 	old, new string // What stands there once, and what takes its place.
-	tests    string // The packages whose tests are to find it, separated by spaces.
-
-	also [2]string // A second place of the file, old and new, where one is not enough.
+	tests    string // The packages whose tests are to find it, separated by spaces,
+	run      string // and which of them, as a regular expression; empty is all.
 }
 
 // apply returns the file with the mutation.
@@ -82,16 +81,10 @@ func (m mutation) apply(root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, edit := range [][2]string{{m.old, m.new}, m.also} {
-		if edit[0] == "" {
-			continue
-		}
-		if n := bytes.Count(text, []byte(edit[0])); n != 1 {
-			return nil, fmt.Errorf("%s holds %q %d times, want once: bring the list up to date", m.file, edit[0], n)
-		}
-		text = bytes.Replace(text, []byte(edit[0]), []byte(edit[1]), 1)
+	if n := bytes.Count(text, []byte(m.old)); n != 1 {
+		return nil, fmt.Errorf("%s holds %q %d times, want once: bring the list up to date", m.file, m.old, n)
 	}
-	return text, nil
+	return bytes.Replace(text, []byte(m.old), []byte(m.new), 1), nil
 }
 
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
@@ -124,7 +117,7 @@ func (m mutation) foundBy(ctx context.Context) (string, error) {
 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	args := append([]string{"test", "-count=1", "-failfast", "-overlay", overlay}, strings.Fields(m.tests)...)
+	args := append([]string{"test", "-count=1", "-failfast", "-run", m.run, "-overlay", overlay}, strings.Fields(m.tests)...)
 	out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput() //nolint:gosec // The list says what.
 	switch {
 	case ctx.Err() == context.DeadlineExceeded:

@@ -1,82 +1,115 @@
 package main
 
+import "slices"
+
 // The packages whose tests look for mutants.
 const (
 	web     = "./middleware"
 	domain  = "./grant"
 	github  = "./oauth"
-	webPlus = "./middleware ./oauth"
+	webPlus = "./oauth ./middleware"
+	browser = "./e2e"
 )
 
-// none says that there is no second place.
-var none [2]string
+// mutations are the security checks of the library, each with what stands there once it is taken out, and where to look for a
+// test that fails.
+var mutations = slices.Concat(theSignIn, theUsers)
 
-// mutations are the security checks of the library, each with what stands there once it is taken out.
-var mutations = []mutation{
-	// A sign-in under way.
-	{"state is not compared", "middleware/attempt.go", `ok && oauth.NewSecret(t.State).Equal(oauth.NewSecret(state))`, `ok && oauth.NewSecret(t.State).Equal(oauth.NewSecret(t.State))`, web, none},
-	{"attempt never expires", "middleware/attempt.go", ` && time.Now().UnixMilli() < t.Expires`, ``, web, none},
-	{"attempt is not used up", "middleware/attempt.go", "	a.clear(w, c.Name)\n	t, ok := a.open(c)", "	t, ok := a.open(c)", web, none},
-	{"attempts are not bounded", "middleware/attempt.go", `n > 0 && size > maxAttemptBytes`, `n > len(all)`, web, none},
-	{"attempt cookie is open to scripts", "middleware/attempt.go", "		HttpOnly: true,\n		Secure:   a.secure,", "		HttpOnly: false,\n		Secure:   a.secure,", web, none},
-	{"cookies have no __Host- prefix", "middleware/attempt.go", `return "__Host-" + name`, `return name`, web, none},
-	{"attempt counts though it does not open", "middleware/attempt.go", "	return t, ok\n}\n\nfunc (a *attempts) open", "	return t, true\n}\n\nfunc (a *attempts) open", web, none},
-	{"doubled parameters are taken", "middleware/callback.go", `if len(q["state"]) > 1 || len(q["code"]) > 1 || len(q["error"]) > 1 {`, `if len(q["state"]) > 9 {`, web, none},
-	{"code of an installation is exchanged", "middleware/callback.go", `if !ok && isInstallation(q) {`, `if ok = ok || isInstallation(q); !ok {`, web, none},
-	{"installation id goes on as it came", "middleware/callback.go", `if n, err := strconv.ParseUint(s, 10, 63); err == nil {
-		return strconv.FormatUint(n, 10)
-	}
-	return ""`, `if n, err := strconv.ParseUint(s, 10, 63); err == nil {
-		return strconv.FormatUint(n, 10)
-	}
-	return s`, web, none},
-	{
-		"sealed value opens under any name", "middleware/seal.go", `sealed, []byte(name)); err == nil`, `sealed, nil); err == nil || name == ""`, web,
-		[2]string{`nil, plain, []byte(name))`, `nil, plain, nil)`},
-	},
-	{"state may be empty", "oauth/authorize.go", `if a.State == "" {`, `if false {`, github, none},
-	{"no PKCE challenge", "oauth/authorize.go", `if !c.host.NoPKCE {`, `if c.host.NoPKCE {`, webPlus, none},
-	{"verifier may be missing", "oauth/exchange.go", `if verifier.IsZero() && !c.host.NoPKCE {`, `if false {`, github, none},
-	{"verifier is not sent", "oauth/exchange.go", `params = append(params, oauth2.VerifierOption(verifier.Reveal()))`, `_ = verifier`, webPlus, none},
-	{"empty secrets are equal", "oauth/secret.go", `if s.IsZero() || other.IsZero() {`, `if false {`, github, none},
+// theSignIn is a sign-in, from its link to its end, and what browsers are told.
+var theSignIn = []mutation{
+	{"state is not compared", "middleware/attempt.go", `oauth.NewSecret(t.State).Equal(oauth.NewSecret(state))`, `oauth.NewSecret(t.State).Equal(oauth.NewSecret(t.State))`, web, "^(TestStateOfTheCookieMustBeTheOneOfTheCallback|TestAttemptWithoutItsPartsIsNone)$"},
+	{"empty state equals empty", "middleware/attempt.go", `ok = ok && oauth.NewSecret(t.State).Equal(oauth.NewSecret(state)) &&`, `ok = ok && (t.State == state || oauth.NewSecret(t.State).Equal(oauth.NewSecret(state))) &&`, web, "^(TestStateOfTheCookieMustBeTheOneOfTheCallback)$"},
+	{"empty secrets are equal", "oauth/secret.go", "\tif s.IsZero() || other.IsZero() {\n\t\treturn false\n\t}\n\treturn subtle", `	return subtle`, github, "^(TestSecretEqual|ExampleSecret)$"},
+	{"attempts never expire", "middleware/attempt.go", ` && time.Now().UnixMilli() < t.Expires`, ``, web, "^(TestExpiredAttemptIsRefusedByTheServerToo|TestAttemptWithoutItsPartsIsNone)$"},
+	{"attempt's cookie is not cleared", "middleware/attempt.go", "\ta.clear(w, c.Name)\n\tt, ok := a.open(c)", `	t, ok := a.open(c)`, web, "^(TestStateOfTheCookieMustBeTheOneOfTheCallback|TestTenTabsAtOnceEachLandOnTheirOwnPage|TestCookiesAreTheHostsOwnAndOutOfScriptsReach)$"},
+	{"PKCE: no challenge", "oauth/authorize.go", `params = append(params, oauth2.S256ChallengeOption(a.Verifier.Reveal()))`, `_ = a.Verifier.Reveal()`, webPlus, "^(TestAuthorizeURL|ExampleClient_AuthorizeURL|TestNoTokenCrossesFromOneGitHubToTheOther|TestVisitorSignsInAndLandsWhereTheyWereGoing)$"},
+	{"PKCE: no verifier", "oauth/exchange.go", `params = append(params, oauth2.VerifierOption(verifier.Reveal()))`, `_ = params`, web, "^(TestNoTokenCrossesFromOneGitHubToTheOther|TestCookiesAreTheHostsOwnAndOutOfScriptsReach|TestVisitorSignsInAndLandsWhereTheyWereGoing|TestAMethodInDisguiseSignsNobodyOut)$"},
+	{"PKCE: plain", "oauth/authorize.go", `params = append(params, oauth2.S256ChallengeOption(a.Verifier.Reveal()))`, `params = append(params, oauth2.SetAuthURLParam("code_challenge", a.Verifier.Reveal()), oauth2.SetAuthURLParam("code_challenge_method", "plain"))`, webPlus, "^(TestAuthorizeURLLeavesTheCallersScopesAlone|TestAuthorizeURL|ExampleClient_AuthorizeURL|TestNoTokenCrossesFromOneGitHubToTheOther)$"},
+	{"PKCE: one verifier for all", "middleware/login.go", `verifier := oauth.NewVerifier()`, `verifier := oauth.NewSecret("one-verifier-for-everybody-0123456789-0123456789")`, web, "^(TestCodeOfAnotherSignInIsRefused)$"},
+	{"verifier may be missing", "oauth/exchange.go", `if verifier.IsZero() && !c.host.NoPKCE {`, `if false {`, github, "^(TestExchangeWithoutCodeOrVerifierAsksNobody)$"},
+	{"state comes from the link", "middleware/login.go", `t.State = oauth.NewState()`, "if t.State = q.Get(\"state\"); t.State == \"\" {\n\t\tt.State = oauth.NewState()\n\t}", web, "^(TestLinkOrPlantedCookieChoosesNoState)$"},
+	{"doubled parameters pass", "middleware/callback.go", `if len(q["state"]) > 1 || len(q["code"]) > 1 || len(q["error"]) > 1 {`, `if false {`, web, "^(TestCallbackWithoutItsAttemptSignsNobodyInAndCostsGitHubNothing)$"},
+	{"code is redeemed before the state is known", "middleware/callback.go", `t, ok := a.attempts.finish(w, r, q.Get("state"))`, "t, ok := a.attempts.finish(w, r, q.Get(\"state\"))\n\tif q.Get(\"code\") != \"\" {\n\t\t_, _ = a.app.Exchange(r.Context(), q.Get(\"code\"), oauth.NewVerifier())\n\t}", web, "^(TestFloodOfSignInsStoresNothing|TestNoTokenCrossesFromOneGitHubToTheOther|TestAppsSessionsWithoutLoadAndSave|TestMountedBelowAPrefix)$"},
+	{"installation's code is believed", "middleware/callback.go", `if !ok && isInstallation(q) {`, `if ok = ok || isInstallation(q); false {`, web, "^(TestInstallationStartsASignInOfOurOwn)$"},
+	{"return path: backslash", "middleware/returnto.go", " || strings.Contains(raw, `\\`)", ``, web, "^(TestReturnPathsThatLeadElsewhereAreRefused)$"},
+	{"return path: blanks and control characters", "middleware/returnto.go", `strings.ContainsFunc(raw, notInPaths) || `, ``, web, "^(TestReturnPathsThatLeadElsewhereAreRefused)$"},
+	{"return path: tabs", "middleware/returnto.go", `func notInPaths(r rune) bool { return r <= ' ' || r == 0x7f }`, `func notInPaths(r rune) bool { return r < '\t' || r == '\n' || r == '\r' || r == 0x7f }`, web, "^(TestReturnPathsThatLeadElsewhereAreRefused|TestNoHostileReturnPathLeadsAway|FuzzReturnPath)$"},
+	{"return path: encoded control characters", "middleware/returnto.go", `if strings.ContainsFunc(strings.ReplaceAll(u.Path, " ", ""), notInPaths) {`, `if false {`, web, "^(TestNoHostileReturnPathLeadsAway|FuzzReturnPath)$"},
+	{"return path: dot segments", "middleware/returnto.go", ` || slices.ContainsFunc(segments, isDots)`, ` || slices.ContainsFunc(segments[:0], isDots)`, web, "^(TestNoSignInEndsElsewhere|TestNoHostileReturnPathLeadsAway|FuzzReturnPath)$"},
+	{"return path: encoded slashes", "middleware/returnto.go", `len(u.Path) > 1 && (u.Path[1] == '/' || u.Path[1] == '\\') || `, ``, web, "^(TestNoSignInEndsElsewhere|TestReturnPathsThatLeadElsewhereAreRefused|TestNoHostileReturnPathLeadsAway|FuzzReturnPath)$"},
+	{"return path: other sites", "middleware/returnto.go", `u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || `, ``, web, "^(TestReturnPathsThatLeadElsewhereAreRefused|TestNoHostileReturnPathLeadsAway|ExampleNew_errors)$"},
+	{"return path: need not be absolute", "middleware/returnto.go", ` || !strings.HasPrefix(u.Path, "/")`, ``, web, "^(TestReturnPathsThatLeadElsewhereAreRefused|TestNoHostileReturnPathLeadsAway|FuzzReturnPath)$"},
+	{"return path: any length", "middleware/returnto.go", `if p := local.String(); len(p) <= maxReturnPath {`, `if p := local.String(); true {`, web, "^(TestReturnPathsThatLeadElsewhereAreRefused|TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
+	{"return path: unchecked", "middleware/returnto.go", "\tp := localPath(raw)\n", "\tp := raw\n", web, "^(TestDoubledParametersOfALinkAreHarmless|TestASignInNeverReturnsToItsOwnRoutes|TestNoHostileReturnPathLeadsAway|TestNoSignInEndsElsewhere)$"},
+	{"return path: to the routes", "middleware/returnto.go", `a.isRoute(path.Clean(u.Path))`, `path.Clean(u.Path) == ""`, web, "^(TestASignInNeverReturnsToItsOwnRoutes|TestRoutesInDisguiseAreNoPlaceToReturnTo|FuzzReturnPath)$"},
+	{"return path: to the routes in disguise", "middleware/returnto.go", `a.isRoute(path.Clean(u.Path))`, `a.isRoute(u.Path) && path.Clean(u.Path) != ""`, web, "^(TestRoutesInDisguiseAreNoPlaceToReturnTo)$"},
+	{"sealed text fits any name", "middleware/seal.go", `aead.Open(nil, nil, sealed, []byte(name))`, `aead.Open(nil, nil, sealed, nil)`, web, "^(TestStateOfTheCookieMustBeTheOneOfTheCallback|TestNoTokenCrossesFromOneGitHubToTheOther|TestScopesCountAtOnceOnAReplicaThatRemembersTheOldToken|TestWhoComesBackWithoutTheScopeGetsAPageAndNoLoop)$"},
+	{"one key for all purposes", "middleware/seal.go", `hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, purpose, 32)`, `hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, purpose[:0], 32)`, web, "^(TestOneKeyServesEachPurposeApart)$"},
+	{"only the first key opens", "middleware/seal.go", `for _, aead := range s {`, `for _, aead := range s[:1] {`, web, "^(TestCookieSessionsOpenWithEveryKeyAndAreSealedAnewInTime|TestCookieKeysRotate)$"},
+	{"the last key seals", "middleware/seal.go", `s[0].Seal(`, `s[len(s)-1].Seal(`, web, "^(TestCookieSessionsOpenWithEveryKeyAndAreSealedAnewInTime)$"},
+	{"a cookie has many spellings", "middleware/seal.go", `base64.RawURLEncoding.Strict()`, `base64.RawURLEncoding`, web, "^(TestSealedTextHasOneSpelling)$"},
+	{"no __Host- prefix", "middleware/attempt.go", `return "__Host-" + name`, `return name`, web, "^(TestSchemeInCapitalsIsAsSecure|TestCookiesAreTheHostsOwnAndOutOfScriptsReach)$"},
+	{"no __Host- prefix, in a browser", "middleware/attempt.go", `return "__Host-" + name`, `return name`, browser, "^(TestSubDomainTossesCookiesInVain)$"},
+	{"attempt's cookie is open to scripts", "middleware/attempt.go", `HttpOnly: true,`, `HttpOnly: false,`, web, "^(TestOnLoopbackCookiesWorkWithoutHTTPS|TestCookiesAreTheHostsOwnAndOutOfScriptsReach)$"},
+	{"attempt's cookie goes over http", "middleware/attempt.go", `Secure:   a.secure,`, `Secure:   false,`, web, "^(TestSchemeInCapitalsIsAsSecure|TestCookiesAreTheHostsOwnAndOutOfScriptsReach|TestHostAndForwardedHeadersAreNotBelieved)$"},
+	{"attempt's cookie goes along from other sites", "middleware/attempt.go", `SameSite: http.SameSiteLaxMode,`, `SameSite: http.SameSiteNoneMode,`, web, "^(TestCookiesAreTheHostsOwnAndOutOfScriptsReach)$"},
+	{"session's cookie goes along from other sites", "middleware/cookiesession.go", `SameSite: http.SameSiteLaxMode,`, `SameSite: http.SameSiteNoneMode,`, web, "^(TestCookieOfASealedSessionIsTheHostsOwnAndOutOfScriptsReach)$"},
+	{"session's sealed cookie is open to scripts", "middleware/cookiesession.go", `HttpOnly: true,`, `HttpOnly: false,`, web, "^(TestCookieOfASealedSessionIsTheHostsOwnAndOutOfScriptsReach)$"},
+	{"attempts without bound", "middleware/attempt.go", `maxAttemptBytes = 6 << 10`, `maxAttemptBytes = 6 << 20`, web, "^(TestAttemptsThatNobodyFinishesStayBounded)$"},
+	{"made-up cookies are all answered", "middleware/attempt.go", `maxCleared = 32`, `maxCleared = 1 << 20`, web, "^(TestThousandsOfCookiesCostLittle)$"},
+	{"session token is kept at sign-in", "middleware/scssession.go", "if err := s.of.manager.RenewToken(s.ctx); err != nil {\n\t\treturn fmt", "if err := s.ctx.Err(); err != nil {\n\t\treturn fmt", web, "^(TestSessionThatWasPlantedIsNeverSignedIn|TestAppsOwnSessions)$"},
+	{"login id is not looked for", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok || !now.Before(l.Expires)`, web, "^(TestNewOwnerOfALoginIsAnotherUser|TestSessionThatComesBackFromTheDeadIsNotSignedIn|TestSigningInAgainAfterSignOutEverywhere|TestSessionThatWasPlantedIsNeverSignedIn)$"},
+	{"logins never end", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok && !l.Expires.IsZero()`, domain, "^(TestLoginEndsWithItsLifetime)$"},
+	{"sealed session never ends", "middleware/cookiesession.go", `now.Unix() < v.Expires && `, `now.Unix() > 0 && `, web, "^(TestSealedSessionThatRanOutCostsTheStoreNothing)$"},
+	{"app's insecure session cookie is taken", "middleware/options.go", `if cookie := o.sessions.Cookie; secure && !cookie.Secure || !cookie.HttpOnly {`, `if false {`, web, "^(TestForgottenArgumentsAreErrorsNotPanics)$"},
+	{"another site signs out", "middleware/logout.go", `if err := new(http.CrossOriginProtection).Check(r); err != nil {`, `if false {`, web, "^(TestProblemsRepeatNothingOfTheRequest|TestNoOtherSiteCanSignAnybodyOut)$"},
+	{"another site signs out, in a browser", "middleware/logout.go", `if err := new(http.CrossOriginProtection).Check(r); err != nil {`, `if false {`, browser, "^(TestNoOtherOriginSignsAnybodyOut)$"},
+	{"a link signs out", "middleware/authenticator.go", `return a.only(a.logout, http.MethodPost)`, `return a.only(a.logout, http.MethodPost, http.MethodGet)`, web, "^(TestAMethodInDisguiseSignsNobodyOut|TestProblemsRepeatNothingOfTheRequest|TestNoOtherSiteCanSignAnybodyOut)$"},
+	{"HEAD and POST finish a sign-in", "middleware/authenticator.go", `return a.only(a.finishLogin, http.MethodGet)`, `return a.only(a.finishLogin, http.MethodGet, http.MethodHead, http.MethodPost)`, web, "^(TestProblemsRepeatNothingOfTheRequest|TestCallbackIsForGETAlone)$"},
+	{"pages may be kept", "middleware/authenticator.go", "\t\tdefault:\n\t\t\tw.Header().Set(\"Cache-Control\", \"no-store\")", `		default:`, web, "^(TestRequiredPagesAreNotKeptForTheBackButton)$"},
+	{"pages may be kept, in a browser", "middleware/authenticator.go", "\t\tdefault:\n\t\t\tw.Header().Set(\"Cache-Control\", \"no-store\")", `		default:`, browser, "^(TestBackButtonAfterSignOutShowsNothing)$"},
+	{"a body is read", "middleware/logout.go", `maxLogoutForm = 16 << 10`, `maxLogoutForm = 16 << 20`, web, "^(TestBodiesAreNotReadHoweverLargeOrSlow)$"},
+	{"answers up to 64 MB", "oauth/transport.go", `const maxAnswer = 1 << 20`, `const maxAnswer = 1 << 26`, github, "^(TestLongestAnswerIsRead|TestAnswerTooLongIsNotRead|TestServersThatAreNoGitHub)$"},
+	{"redirects are followed", "oauth/transport.go", `return http.ErrUseLastResponse`, `return nil`, github, "^(TestRedirectIsRefused|TestRedirectGetsNothingWhateverTheClientAllows)$"},
+	{"calls without an end", "oauth/transport.go", `ctx, cancel := context.WithTimeout(ctx, c.timeout)`, `ctx, cancel := context.WithCancel(ctx)`, github, "^(TestEachCallEndsInTime)$"},
+	{"user 0", "oauth/user.go", `return u.ID > 0 && u.Login != ""`, `return u.Login != ""`, webPlus, "^(TestAnswersThatNameNobody|TestSignInAtAGitHubThatAnswersNonsense)$"},
+	{"JSON repeats the request", "middleware/problem.go", `Detail: p.Detail(), Kind`, `Detail: p.Detail() + fmt.Sprint(p.Err), Kind`, web, "^(TestStoreAwayIs503AndSignsNobodyOut)$"},
+	{"no Content-Security-Policy", "middleware/page.go", "\tw.Header().Set(\"Content-Security-Policy\", pagePolicy)\n", ``, web, "^(TestAnAttemptAtOneGitHubIsNoneAtTheOther|TestWhoComesBackWithoutTheScopeGetsAPageAndNoLoop|TestFailTellsSignInTroubleFromGitHubTrouble|TestOutageOfTheStoreGoesUnnoticedWhileWhatIsKnownIsGood)$"},
+	{"a page with a script", "middleware/pages/problem.html", `</main>`, `</main><script>1</script>`, browser, "^(TestProblemPagesRunNoScriptAndLoadNothing)$"},
+	{"a page with another site's style", "middleware/pages/problem.html", `<style>`, `<link rel="stylesheet" href="https://fonts.test/x.css"><style>`, browser, "^(TestProblemPagesRunNoScriptAndLoadNothing)$"},
+	{"pale text", "middleware/pages/problem.css", `--soft: #4b5563`, `--soft: #b0b0b0`, browser, "^(TestPagesPassTheRulesOfAxe)$"},
+	{"pale text in the dark", "middleware/pages/problem.css", `--soft: #b3bac6`, `--soft: #50555c`, browser, "^(TestPagesPassTheRulesOfAxe)$"},
+	{"X-Forwarded-Host is believed", "middleware/login.go", `to, err := a.app.AuthorizeURL(authorize)`, "to, err := a.app.AuthorizeURL(authorize)\n\tif h := r.Header.Get(\"X-Forwarded-Host\"); h != \"\" {\n\t\tto = strings.ReplaceAll(to, \"app.example\", h)\n\t}", web, "^(TestHostAndForwardedHeadersAreNotBelieved)$"},
+	{"Host is believed", "middleware/login.go", `Host: there.Host,`, `Host: r.Host,`, web, "^(TestOnLoopbackASignInBeginsAtTheNameItWillEndAt)$"},
+	{"a sign-in leaves something behind", "middleware/attempt.go", "name := a.name(t.State)\n", "name := a.name(t.State)\n\thttp.Handle(\"/\"+name, http.NotFoundHandler())\n", web, "^(TestFloodOfSignInsStoresNothing)$"},
+	{"a refused callback leaves something behind", "middleware/callback.go", "\tif !ok {\n\t\ta.log", "\tif !ok {\n\t\thttp.Handle(\"/\"+oauth.NewState(), http.NotFoundHandler())\n\t\ta.log", web, "^(TestFloodOfSignInsStoresNothing)$"},
+	{"another user's earlier session lives on", "middleware/callback.go", `if had && earlier.UserID != login.UserID {`, `if false {`, web, "^(TestChangingAccountsEndsTheFirst)$"},
+	{"cookies on loopback's rules for all", "middleware/authenticator.go", `secure := cfg.redirectURL().Scheme == "https"`, `secure := false && cfg.redirectURL().Scheme == "https"`, web, "^(TestSchemeInCapitalsIsAsSecure|TestCookiesAreTheHostsOwnAndOutOfScriptsReach|TestSignOutIsAnsweredBeforeItsBodyArrives)$"},
+	{"formats are not looked at", "grant/record.go", `if head.Format != format {`, `if false {`, domain, "^(TestUnknownFormatIsAnErrorAndNothingIsOverwritten)$"},
+	{"return path: broken text", "middleware/returnto.go", `!utf8.ValidString(raw) || `, `!utf8.ValidString("") || `, web, "^(TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
+	{"return path: & takes six bytes", "middleware/attempt.go", `encoder.SetEscapeHTML(false)`, `encoder.SetEscapeHTML(true)`, web, "^(TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
+	{"callback may be cached", "middleware/authenticator.go", "\t\tw.Header().Set(\"Cache-Control\", \"no-store\")\n\t\tw.Header().Set(\"Referrer-Policy\", \"no-referrer\")\n\t\tif slices", `		if slices`, web, "^(TestCodeLeaksByNoRefererCacheHistoryNorForm)$"},
+	{"callback answers with 307", "middleware/callback.go", `withInstallation(t.ReturnTo, t.Installation), http.StatusSeeOther)`, `withInstallation(t.ReturnTo, t.Installation), http.StatusTemporaryRedirect)`, web, "^(TestCodeLeaksByNoRefererCacheHistoryNorForm)$"},
+	{"our pages can be framed", "middleware/page.go", `; frame-ancestors 'none'`, ``, web, "^(TestPagesCantBeFramedNorSendForms)$"},
+}
 
-	// Where a sign-in ends.
-	{
-		"return path may be another site", "middleware/returnto.go", `if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {`, `if err != nil {`, web,
-		[2]string{`return local.String()`, `_ = local
-	return raw`},
-	},
-	{"return path may hold backslashes and tabs", "middleware/returnto.go", `if r <= ' ' || r == '\\' || r == 0x7f {`, `if r == 0 {`, web, none},
-	{"return path may be another site once decoded", "middleware/returnto.go", `if len(u.Path) > 1 && (u.Path[1] == '/' || u.Path[1] == '\\') {`, `if false {`, web, none},
-	{"return path is not bounded", "middleware/returnto.go", `len(raw) > maxReturnPath || `, ``, web, none},
-	{"return path may be the login route", "middleware/returnto.go", `|| a.isRoute(path.Clean(u.Path))`, `|| path.Clean(u.Path) == "."`, web, none},
-
-	// Who is signed in.
-	{"login id need not be in the grant", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok || now.Before(l.Expires.AddDate(9999, 0, 0))`, domain, none},
-	{"login never expires", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok && l.Expires.After(time.Time{})`, domain, none},
-	{"another app's grant counts", "grant/signin.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, none},
-	{"sign-out leaves the token", "grant/signout.go", `m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())`, `_ = r`, domain, none},
-	{"who was signed out signs others out", "grant/signout.go", `return stands && r.dropOthers(s.LoginID)`, `return r.dropOthers(s.LoginID)`, domain, none},
-	{"user agent is not bounded", "grant/logins.go", `if b.Len()+utf8.RuneLen(r) > most {`, `if false {`, domain, none},
-	{"query of a post says what to end", "middleware/logout.go", `r.PostFormValue("end")`, `r.FormValue("end")`, web, none},
-	{"sign-out leaves the login", "grant/record.go", "	delete(r.Logins, loginID)\n", "", domain, none},
-	{"session token is not renewed", "middleware/scssession.go", "	if err := s.of.manager.RenewToken(s.ctx); err != nil {\n		return fmt.Errorf(\"the session store did not renew", "	if err := s.ctx.Err(); err != nil {\n		return fmt.Errorf(\"the session store did not renew", web, none},
-	{"Require lets anybody in", "middleware/authenticator.go", `case !v.signedIn:`, `case false:`, web, none},
-	{"Require lets in while the store is away", "middleware/authenticator.go", `case v.err != nil:`, `case false:`, web, none},
-	{"Require does not wait for a new sign-in", "middleware/authenticator.go", `case v.needsLogin != "":`, `case false:`, web, none},
-	{"pages are kept for the back button", "middleware/authenticator.go", "			w.Header().Set(\"Cache-Control\", \"no-store\")\n			next.ServeHTTP(w, r)", "			next.ServeHTTP(w, r)", web, none},
-	{"earlier user of the browser stays signed in", "middleware/callback.go", `if had && earlier.UserID != login.UserID {`, `if false {`, web, none},
-	{"cookie session never expires", "middleware/cookiesession.go", `json.Unmarshal(plain, &v) == nil && now.Unix() < v.Expires && v.LoginID`, `json.Unmarshal(plain, &v) == nil && now.Unix() > 0 && v.LoginID`, web, none},
-	{"another site can sign out", "middleware/logout.go", `if err := new(http.CrossOriginProtection).Check(r); err != nil {`, `if err := r.Context().Err(); err != nil {`, web, none},
-	{"sign-out by a link", "middleware/authenticator.go", `return a.only(a.logout, http.MethodPost)`, `return a.only(a.logout, http.MethodPost, http.MethodGet)`, web, none},
-
-	// Where tokens go.
-	{"users share a client", "middleware/authenticator.go", `a.clients.of(standing.User.ID)`, `a.clients.of(0 * standing.User.ID)`, web, none},
-	{"token goes to any host", "grant/transport.go", `if !m.app.Host().IsAPI(req.URL) {`, `if req.URL == nil {`, domain, none},
-	{"redirects are followed with credentials", "oauth/transport.go", `return http.ErrUseLastResponse`, `return nil`, github, none},
-	{"GitHub's answers are not bounded", "oauth/transport.go", `io.LimitReader(resp.Body, maxAnswer+1))`, `resp.Body)`, github, none},
-	{"user may be number 0", "oauth/user.go", `return u.ID > 0 && u.Login != ""`, `return true`, github, none},
-	{"log says the state", "middleware/callback.go", `"sign-in refused: no such attempt in this browser")`, `"sign-in refused: no such attempt in this browser", slog.String("state", q.Get("state")))`, web, none},
-	{"secret prints", "oauth/secret.go", `_, _ = io.WriteString(f, redacted)`, `_, _ = io.WriteString(f, s.Reveal())`, github, none},
-	{"error page may be framed", "middleware/page.go", `; frame-ancestors 'none'"`, `"`, web, none},
+// theUsers is who is signed in, who may come in, where tokens go, and what is said of all that.
+var theUsers = []mutation{
+	{"attempt counts though it does not open", "middleware/attempt.go", "	return t, ok\n}\n\nfunc (a *attempts) open", "	return t, true\n}\n\nfunc (a *attempts) open", web, ""},
+	{"installation id goes on as it came", "middleware/callback.go", "\t}\n\treturn \"\"\n}", "\t}\n\treturn s\n}", web, ""},
+	{"state may be empty", "oauth/authorize.go", `if a.State == "" {`, `if false {`, github, ""},
+	{"login id need not be in the grant", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok || now.Before(l.Expires.AddDate(9999, 0, 0))`, domain, ""},
+	{"another app's grant counts", "grant/signin.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, ""},
+	{"sign-out leaves the token", "grant/signout.go", `m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())`, `_ = r`, domain, ""},
+	{"who was signed out signs others out", "grant/signout.go", `return stands && r.dropOthers(s.LoginID)`, `return r.dropOthers(s.LoginID)`, domain, ""},
+	{"user agent is not bounded", "grant/logins.go", `if b.Len()+utf8.RuneLen(r) > most {`, `if false {`, domain, ""},
+	{"query of a post says what to end", "middleware/logout.go", `r.PostFormValue("end")`, `r.FormValue("end")`, web, ""},
+	{"sign-out leaves the login", "grant/record.go", "	delete(r.Logins, loginID)\n", "", domain, ""},
+	{"Require lets anybody in", "middleware/authenticator.go", `case !v.signedIn:`, `case false:`, web, ""},
+	{"Require lets in while the store is away", "middleware/authenticator.go", `case v.err != nil:`, `case false:`, web, ""},
+	{"Require does not wait for a new sign-in", "middleware/authenticator.go", `case v.needsLogin != "":`, `case false:`, web, ""},
+	{"users share a client", "middleware/authenticator.go", `a.clients.of(standing.User.ID)`, `a.clients.of(0 * standing.User.ID)`, web, ""},
+	{"token goes to any host", "grant/transport.go", `if !m.app.Host().IsAPI(req.URL) {`, `if req.URL == nil {`, domain, ""},
+	{"log says the state", "middleware/callback.go", `"sign-in refused: no such attempt in this browser")`, `"sign-in refused: no such attempt in this browser", slog.String("state", q.Get("state")))`, web, ""},
+	{"secret prints", "oauth/secret.go", `_, _ = io.WriteString(f, redacted)`, `_, _ = io.WriteString(f, s.Reveal())`, github, ""},
 }
