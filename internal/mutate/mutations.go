@@ -54,7 +54,7 @@ var mutations = []mutation{
 	// Who is signed in.
 	{"login id need not be in the grant", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok || now.Before(l.Expires.AddDate(9999, 0, 0))`, domain, none},
 	{"login never expires", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok && l.Expires.After(time.Time{})`, domain, none},
-	{"another app's grant counts", "grant/signin.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, none},
+	{"another app's grant counts", "grant/standing.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, none},
 	{"sign-out leaves the token", "grant/signout.go", `m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())`, `_ = r`, domain, none},
 	{"who was signed out signs others out", "grant/signout.go", `return stands && r.dropOthers(s.LoginID)`, `return r.dropOthers(s.LoginID)`, domain, none},
 	{"user agent is not bounded", "grant/logins.go", `if b.Len()+utf8.RuneLen(r) > most {`, `if false {`, domain, none},
