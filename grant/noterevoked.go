@@ -16,7 +16,7 @@ const (
 	// before its token check knows. It also bounds how often somebody who repeats the word can have GitHub asked.
 	secondLook = 20 * time.Second
 
-	// maxNoted bounds the users about whom word has come and GitHub was not asked yet.
+	// maxNoted bounds the users who are looked into, or wait for it.
 	maxNoted = 5000
 
 	// maxLooks is how many of them are asked about at a time.
@@ -98,7 +98,7 @@ func (m *Manager) lookInto(ctx context.Context, userID int64) {
 }
 
 // look is verify, when its turn has come.
-func (m *Manager) look(ctx context.Context, userID int64) (standing, error) {
+func (m *Manager) look(ctx context.Context, userID int64) (finding, error) {
 	select {
 	case m.looking <- struct{}{}:
 	case <-ctx.Done():
@@ -108,7 +108,7 @@ func (m *Manager) look(ctx context.Context, userID int64) (standing, error) {
 	return m.verify(ctx, userID, true)
 }
 
-// retryIn is how long to wait after try n+1 failed, with what GitHub asks for.
+// retryIn is how long to wait after a try that failed: longer with each, by n, and no less than GitHub asks for.
 func retryIn(err error, n int) time.Duration {
 	d := backoff(n, 2*time.Second, maxBackoff)
 	if e, ok := errors.AsType[*oauth.Error](err); ok {
