@@ -13,10 +13,10 @@ type finding int
 
 const (
 	absent    finding = iota // There is no grant of this app to ask about.
-	alive                     // GitHub takes its token.
-	unsure                    // Its token ran out or was lost, which says nothing about the user.
-	withdrawn                 // GitHub no longer takes its token.
-	replaced                  // Another token has come in its place.
+	alive                    // GitHub takes its token.
+	unsure                   // Its token ran out or was lost, which says nothing about the user.
+	withdrawn                // GitHub no longer takes its token.
+	replaced                 // Another token has come in its place.
 )
 
 // verifyLooks is how many tokens that come in each other's place are asked about.
