@@ -57,6 +57,7 @@ var mutations = []mutation{
 	{"another app's grant counts", "grant/standing.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, none},
 	{"sign-out leaves the token", "grant/signout.go", `m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())`, `_ = r`, domain, none},
 	{"who was signed out signs others out", "grant/signout.go", `return stands && r.dropOthers(s.LoginID)`, `return r.dropOthers(s.LoginID)`, domain, none},
+	{"who was signed out sees the logins", "middleware/logins.go", `if err == nil && (len(logins) == 0 || !logins[0].Current) {`, `if err == nil && len(logins) == 0 {`, web, none},
 	{"user agent is not bounded", "grant/logins.go", `if b.Len()+utf8.RuneLen(r) > most {`, `if false {`, domain, none},
 	{"query of a post says what to end", "middleware/logout.go", `r.PostFormValue("end")`, `r.FormValue("end")`, web, none},
 	{"sign-out leaves the login", "grant/record.go", "	delete(r.Logins, loginID)\n", "", domain, none},
@@ -69,6 +70,28 @@ var mutations = []mutation{
 	{"cookie session never expires", "middleware/cookiesession.go", `json.Unmarshal(plain, &v) == nil && now.Unix() < v.Expires && v.LoginID`, `json.Unmarshal(plain, &v) == nil && now.Unix() > 0 && v.LoginID`, web, none},
 	{"another site can sign out", "middleware/logout.go", `if err := new(http.CrossOriginProtection).Check(r); err != nil {`, `if err := r.Context().Err(); err != nil {`, web, none},
 	{"sign-out by a link", "middleware/authenticator.go", `return a.only(a.logout, http.MethodPost)`, `return a.only(a.logout, http.MethodPost, http.MethodGet)`, web, none},
+
+	// Who may come in.
+	{"gates are not asked at sign-in", "middleware/authenticator.go", `if len(o.gates.gates) > 0 {`, `if len(o.gates.gates) > 99 {`, web, none},
+	{"gates are not asked again", "middleware/authenticator.go", `if v.err = a.gates.of(id.User.ID).check(r.Context(), id, standing.Token); v.err != nil {`, `if v.err != nil {`, web, none},
+	{"gate that can't be asked lets in", "middleware/gatekeeper.go", `return &gateError{unknown, pauseAfterFailure}`, `return nil`, web, none},
+	{"grace has no end", "middleware/gatekeeper.go", `if now.Sub(since) < k.grace {`, `if k.grace > 0 {`, web, none},
+	{"outage makes grace of a no", "middleware/gatekeeper.go", `case isRefusal(e.err), e.err != nil && e.failed.IsZero() && e.of == token:`, `case false:`, web, none},
+	{"who was refused stays signed in", "middleware/gatekeeper.go", `k.endLogins(ctx, id.User.ID)`, `_ = ctx`, web, none},
+	{"somebody else's membership counts", "middleware/membership.go", ` || org.User.ID != id.User.ID`, ``, web, none},
+	{"membership elsewhere counts", "middleware/membership.go", `!strings.EqualFold(org.Organization.Login, m.org) || `, ``, web, none},
+	{"invited to a team is in it", "middleware/membership.go", `(!found || team.State != "active")`, `!found`, web, none},
+	{"a proxy's no counts", "middleware/membership.go", `case !isGitHubs, `, `case !isGitHubs && false, `, web, none},
+	{"token of who was refused lives on", "grant/admit.go", `m.revoke(ctx, tok, 0, "the user was not let in")`, `_ = r`, domain, none},
+	{"reason of a gate is not escaped", "middleware/page.go", `html.EscapeString(p.Detail())`, `p.Detail()`, web, none},
+	{"gate's link may be a script", "middleware/problem.go", `u.Scheme != "https" || u.Host == ""`, `u.Scheme == ""`, web, none},
+
+	// What GitHub says of a user who withdrew the app.
+	{"signature is not compared", "middleware/webhook.go", `if !signed {`, `if !signed && len(macs) == 0 {`, web, none},
+	{"webhook secret may be empty", "middleware/webhook.go", `if text == "" || strings.TrimSpace(text) != text {`, `if strings.TrimSpace(text) == "none" {`, web, none},
+	{"delivery is not bounded", "middleware/webhook.go", `most, to = maxRevocation, append(to, &kept)`, `to = append(to, &kept)`, web, none},
+	{"word of a withdrawal is believed", "grant/verify.go", `if known, err := m.known(ctx, r); known || err != nil {`, `if err := ctx.Err(); err != nil {`, domain, none},
+	{"newer sign-in is forgotten as well", "grant/verify.go", `if r.id() != gone.id() {`, `if gone == nil {`, domain, none},
 
 	// Where tokens go.
 	{"token goes to any host", "grant/transport.go", `if !m.app.Host().IsAPI(req.URL) {`, `if req.URL == nil {`, domain, none},
