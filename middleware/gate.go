@@ -88,7 +88,7 @@ const (
 
 // gates are what the options below set.
 type gates struct {
-	gates           []Gate
+	all             []Gate
 	interval, grace time.Duration
 }
 
@@ -111,7 +111,7 @@ func WithGate(gates ...Gate) Option {
 				return fmt.Errorf("middleware: WithGate: %w", err)
 			}
 		}
-		o.gates.gates = append(o.gates.gates, gates...)
+		o.gates.all = append(o.gates.all, gates...)
 		return nil
 	}
 }
@@ -147,12 +147,13 @@ func WithGateGrace(d time.Duration) Option {
 func (a *Authenticator) openGates(o gates) {
 	for i := range a.gates {
 		k := &a.gates[i]
-		k.gates, k.interval, k.grace = o.gates, o.interval, o.grace
+		k.gates, k.interval, k.grace = o.all, o.interval, o.grace
 		k.host, k.log, k.end = a.cfg.Host, a.log, a.grants.SignOutEverywhere
 	}
-	needs := anyOf(o.gates).scopes()
+	needs := anyOf(o.all).scopes()
 	a.steps.add(needs) // So that the page about a missing one can ask for it.
 	missing := oauth.MissingScopes(a.cfg.Scopes, needs)
+	// GitHub Apps have permissions instead of scopes. Their client ids begin so, and those of OAuth Apps don't.
 	if isGitHubApp := strings.HasPrefix(a.cfg.ClientID, "Iv"); len(missing) > 0 && !isGitHubApp {
 		a.log.Warn("the gates need scopes that no sign-in asks for: add them to Config.Scopes, or each new visitor meets a page that asks for them",
 			"scopes", strings.Join(missing, " "))

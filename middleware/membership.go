@@ -64,7 +64,7 @@ const maxMembership = 1 << 20
 
 // get makes the call and reads its answer into v. It reports false where GitHub says that there is no such thing.
 func (m membership) get(ctx context.Context, id Identity, path string, v any) (bool, error) {
-	host := hostOf(id)
+	host := orGitHub(id.Host)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, host.API+path, nil)
 	if err != nil {
 		return false, err
@@ -139,11 +139,4 @@ func headerList(h http.Header, name string) []string {
 	return fields(strings.Join(h.Values(name), ","))
 }
 
-func hostOf(id Identity) oauth.Host {
-	if id.Host.Name == "" {
-		return oauth.GitHub()
-	}
-	return id.Host
-}
-
-func webOf(id Identity) string { return hostOf(id).Web }
+func webOf(id Identity) string { return orGitHub(id.Host).Web }

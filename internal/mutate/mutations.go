@@ -72,7 +72,7 @@ var mutations = []mutation{
 	{"sign-out by a link", "middleware/authenticator.go", `return a.only(a.logout, http.MethodPost)`, `return a.only(a.logout, http.MethodPost, http.MethodGet)`, web, none},
 
 	// Who may come in.
-	{"gates are not asked at sign-in", "middleware/authenticator.go", `if len(o.gates.gates) > 0 {`, `if len(o.gates.gates) > 99 {`, web, none},
+	{"gates are not asked at sign-in", "middleware/authenticator.go", `if len(o.gates.all) > 0 {`, `if len(o.gates.all) > 99 {`, web, none},
 	{"gates are not asked again", "middleware/authenticator.go", `if v.err = a.gates.of(id.User.ID).check(r.Context(), id, standing.Token); v.err != nil {`, `if v.err != nil {`, web, none},
 	{"gate that can't be asked lets in", "middleware/gatekeeper.go", `return &gateError{unknown, pauseAfterFailure}`, `return nil`, web, none},
 	{"grace has no end", "middleware/gatekeeper.go", `if now.Sub(since) < k.grace {`, `if k.grace > 0 {`, web, none},
