@@ -32,8 +32,9 @@ const (
 // twice does no harm.
 //
 // It returns nil once GitHub has been asked. Until then, as while GitHub or the store is away, the asking goes on behind the
-// caller's back for up to six hours; when ctx ends before, the error matches [oauth.ErrTryLater] and wraps ctx's. Any
-// other error means that the word was not taken: [ErrClosed], or too many users wait already.
+// caller's back for up to six hours; when ctx ends before, the error matches [oauth.ErrTryLater] and wraps ctx's. An error
+// that does not wrap ctx's means that the word was not taken and has to be brought again: [ErrClosed], or an
+// [oauth.ErrTryLater] because too many users wait already.
 // [Manager.Close] has GitHub asked one last time.
 func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
 	asked, first, ok := m.noted.add(userID)
