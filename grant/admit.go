@@ -55,31 +55,3 @@ func (t *issued) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return t.manager.base.RoundTrip(withToken(req, t.record))
 }
-
-// Standing is what a grant says of a session that is signed in.
-type Standing struct {
-	// User is who it is.
-	User oauth.User
-	// NeedsLogin is not "" when the app can't act for the user until they sign in again.
-	NeedsLogin Reason
-	// Token names the token that the grant holds, and shows nothing of it: it changes with each sign-in and each refresh, on
-	// whichever replica.
-	Token TokenID
-}
-
-// TokenID names a token without showing it. Two of them are equal if they name the same one. The zero TokenID names none.
-type TokenID struct {
-	// Lineage is random with each sign-in that brings a token.
-	Lineage string
-	// Generation counts that token's refreshes.
-	Generation int64
-}
-
-// Standing is [Manager.Lookup] for who also wants to know when the token was replaced. Costs and errors are the same.
-func (m *Manager) Standing(ctx context.Context, s Session) (Standing, error) {
-	r, err := m.signedIn(ctx, s)
-	if err != nil {
-		return Standing{}, err
-	}
-	return Standing{User: r.User, NeedsLogin: r.NeedsLogin, Token: TokenID{r.Lineage, r.Generation}}, nil
-}

@@ -28,8 +28,8 @@ type LoginInfo struct {
 	// LastSeen is when the login was last used, in UTC, as far as that is noted: see [WithLastSeen].
 	LastSeen time.Time
 
-	// UserAgent is what the browser called itself at the sign-in: at most 200 bytes of printable text. It is not to be
-	// believed, and html/template's to escape. It is "" where it is not known.
+	// UserAgent is what the browser called itself at the sign-in: at most 200 bytes of printable text, or "" where it is
+	// not known. Whoever signs in chooses it, so a page must escape it, as html/template does, and nothing may rest on it.
 	UserAgent string
 
 	// Current says that it is the login of the session that was asked with.

@@ -16,7 +16,7 @@ const (
 	// before its token check knows. It also bounds how often somebody who repeats the word can have GitHub asked.
 	secondLook = 20 * time.Second
 
-	// maxNoted bounds the users about whom word has come and GitHub was not asked yet.
+	// maxNoted bounds the users who are looked into, or wait for it.
 	maxNoted = 5000
 
 	// maxLooks is how many of them are asked about at a time.
@@ -32,8 +32,9 @@ const (
 // twice does no harm.
 //
 // It returns nil once GitHub has been asked. Until then, as while GitHub or the store is away, the asking goes on behind the
-// caller's back for up to six hours; when ctx ends before, the error matches [oauth.ErrTryLater] and wraps ctx's. Any
-// other error means that the word was not taken: [ErrClosed], or too many users wait already.
+// caller's back for up to six hours; when ctx ends before, the error matches [oauth.ErrTryLater] and wraps ctx's. An error
+// that does not wrap ctx's means that the word was not taken and has to be brought again: [ErrClosed], or an
+// [oauth.ErrTryLater] because too many users wait already.
 // [Manager.Close] has GitHub asked one last time.
 func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
 	asked, first, ok := m.noted.add(userID)
@@ -98,7 +99,7 @@ func (m *Manager) lookInto(ctx context.Context, userID int64) {
 }
 
 // look is verify, when its turn has come.
-func (m *Manager) look(ctx context.Context, userID int64) (standing, error) {
+func (m *Manager) look(ctx context.Context, userID int64) (finding, error) {
 	select {
 	case m.looking <- struct{}{}:
 	case <-ctx.Done():
@@ -108,7 +109,7 @@ func (m *Manager) look(ctx context.Context, userID int64) (standing, error) {
 	return m.verify(ctx, userID, true)
 }
 
-// retryIn is how long to wait after try n+1 failed, with what GitHub asks for.
+// retryIn is how long to wait after a try that failed: longer with each, by n, and no less than GitHub asks for.
 func retryIn(err error, n int) time.Duration {
 	d := backoff(n, 2*time.Second, maxBackoff)
 	if e, ok := errors.AsType[*oauth.Error](err); ok {

@@ -27,8 +27,8 @@ const (
 
 // WithLastSeen sets how exactly it is noted when a login was last used, by default to the hour; see [LoginInfo]. Each
 // login that is in use costs the store one read and one write in that time, for the whole fleet and behind the requests, and
-// a login's last use may be up to so much later than it says. Zero notes nothing: the last use is then the sign-in. Between
-// zero and a minute is an error.
+// a login's last use may be that much later than it says. Zero notes nothing: the last use is then the sign-in. Anything
+// else below a minute is an error.
 //
 // To note is never in a refresh's way: while somebody is refreshing the user's token it is left out.
 func WithLastSeen(resolution time.Duration) Option {
@@ -41,7 +41,7 @@ func WithLastSeen(resolution time.Duration) Option {
 	}
 }
 
-// seen keeps notes of when logins were used rare. It is safe for concurrent use.
+// seen keeps it rare that a login's use is noted. It is safe for concurrent use.
 type seen struct {
 	resolution time.Duration
 

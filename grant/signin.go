@@ -120,37 +120,3 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	m.tell(ctx, Event{Kind: EventSignedIn, UserID: user.ID, Took: time.Since(start)})
 	return session, user, nil
 }
-
-// Lookup returns the user of a session that is signed in. It costs at most one read of the store: see
-// [WithStaleness]. Once in a while it has noted, behind the caller's back, that the login is in use: see [WithLastSeen].
-//
-// needsLogin is not "" when the user is signed in but the app can't act for them until they sign in
-// again. A session that is not, or no longer, signed in is [ErrSignedOut]; a store that can't be
-// asked is a [*StoreError], which says nothing about the session.
-func (m *Manager) Lookup(ctx context.Context, s Session) (user oauth.User, needsLogin Reason, err error) {
-	r, err := m.signedIn(ctx, s)
-	if err != nil {
-		return oauth.User{}, "", err
-	}
-	return r.User, r.NeedsLogin, nil
-}
-
-// signedIn returns the grant in which a session's login stands.
-func (m *Manager) signedIn(ctx context.Context, s Session) (*record, error) {
-	r, ok := m.cache.current(s.UserID)
-	if !ok || !m.isSignedIn(r, s) || r.NeedsLogin != "" { // What is remembered may be older than a sign-in on another replica.
-		var err error
-		if r, err = m.lookupNow(ctx, s.UserID); err != nil {
-			return nil, err
-		}
-	}
-	if !m.isSignedIn(r, s) {
-		return nil, ErrSignedOut
-	}
-	m.noteSeen(ctx, s, r)
-	return r, nil
-}
-
-func (m *Manager) isSignedIn(r *record, s Session) bool {
-	return r.ClientID == m.app.ClientID() && r.signedIn(s.LoginID, m.clock())
-}

@@ -45,8 +45,8 @@ func (m *Manager) SignOutOthers(ctx context.Context, s Session) error {
 	return err
 }
 
-// SignOutLogin ends one of a user's logins, by the ID that [Manager.Logins] gave, as [Manager.SignOut] does. One that the user
-// has not is no error. It does not ask who wants that: the caller knows that it is the user.
+// SignOutLogin ends one of a user's logins, by the ID that [Manager.Logins] gave, as [Manager.SignOut] does. An id that is none
+// of the user's logins is no error. It does not check who asks for it: that is the caller's to know.
 func (m *Manager) SignOutLogin(ctx context.Context, userID int64, id string) error {
 	return m.signOut(ctx, userID, m.keepTokens, func(r *record) bool { return r.dropPublic(id) })
 }

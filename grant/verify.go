@@ -8,15 +8,15 @@ import (
 	"github.com/ghlogin/ghlogin/oauth"
 )
 
-// standing is what came of asking GitHub whether a user's grant still holds.
-type standing int
+// finding is what came of asking GitHub whether a user's grant still holds.
+type finding int
 
 const (
-	absent    standing = iota // There is no grant of this app to ask about.
-	alive                     // GitHub takes its token.
-	unsure                    // Its token ran out or was lost, which says nothing about the user.
-	withdrawn                 // GitHub no longer takes its token.
-	replaced                  // Another token has come in its place.
+	absent    finding = iota // There is no grant of this app to ask about.
+	alive                    // GitHub takes its token.
+	unsure                   // Its token ran out or was lost, which says nothing about the user.
+	withdrawn                // GitHub no longer takes its token.
+	replaced                 // Another token has come in its place.
 )
 
 // verifyLooks is how many tokens that come in each other's place are asked about.
@@ -29,13 +29,13 @@ const verifyLooks = 4
 // told says that GitHub has sent word of this user, who may have signed in again since. Then a token that ran out is
 // refreshed to find out, and what can't be found out counts as withdrawn. Untold, a token that ran out is left
 // alone: to refresh those of users who are away would use up the app's token requests, and keep them alive for ever.
-func (m *Manager) verify(ctx context.Context, userID int64, told bool) (standing, error) {
+func (m *Manager) verify(ctx context.Context, userID int64, told bool) (finding, error) {
 	for range verifyLooks {
 		r, _, err := m.get(ctx, userID)
 		if r, err = m.withPair(userID, r, err); err != nil {
 			return unsure, err
 		}
-		s, err := m.standingOf(ctx, userID, r, told)
+		s, err := m.findOut(ctx, userID, r, told)
 		if err != nil {
 			return unsure, err
 		}
@@ -49,8 +49,8 @@ func (m *Manager) verify(ctx context.Context, userID int64, told bool) (standing
 	return unsure, fmt.Errorf("grant: the token was replaced at each look: %w", oauth.ErrTryLater)
 }
 
-// standingOf finds out about the one token that r holds.
-func (m *Manager) standingOf(ctx context.Context, userID int64, r *record, told bool) (standing, error) {
+// findOut asks about the one token that r holds.
+func (m *Manager) findOut(ctx context.Context, userID int64, r *record, told bool) (finding, error) {
 	unknown := unsure
 	if told {
 		unknown = withdrawn
@@ -107,7 +107,7 @@ func (m *Manager) known(ctx context.Context, r *record) (bool, error) {
 }
 
 // forgetWithdrawn forgets a grant whose token is dead, unless it holds another one by now. There is nothing to revoke.
-func (m *Manager) forgetWithdrawn(ctx context.Context, userID int64, gone *record) (standing, error) {
+func (m *Manager) forgetWithdrawn(ctx context.Context, userID int64, gone *record) (finding, error) {
 	var last *record // That was forgotten; nil if it was not.
 	after, err := m.update(ctx, userID, func(r *record, _ bool) error {
 		last = nil

@@ -38,9 +38,9 @@ type Verified struct {
 // no webhook ([Manager.NoteRevoked]). Run it in one place, once a day say; two at a time cost calls and do no harm. The
 // store must be a [store.Lister].
 //
-// It sends one question every so often, by default and at zero every 2 seconds. When GitHub limits the rate it waits for as
-// long as GitHub asks, and tries again; no error ever counts against a user. An access token that has run out is
-// not refreshed for this, since to keep the tokens of absent users alive is not its business.
+// every is the time between two questions; zero is 2 seconds. When GitHub limits the rate it waits for as long as GitHub
+// asks, and tries again; no error ever counts against a user. An access token that has run out is not refreshed for this:
+// that would use up the app's token requests, and keep the tokens of absent users alive for ever.
 //
 // It returns when all have been asked about, when ctx ends or the manager is closed, when GitHub refuses the app's
 // credentials, or when five users in a row could not be asked about. The counts tell how far it got.
@@ -93,7 +93,7 @@ func (m *Manager) VerifyAll(ctx context.Context, every time.Duration) (v Verifie
 }
 
 // verifyPatiently asks about one user, and again where there was no answer.
-func (m *Manager) verifyPatiently(ctx context.Context, userID int64, every time.Duration) (standing, error) {
+func (m *Manager) verifyPatiently(ctx context.Context, userID int64, every time.Duration) (finding, error) {
 	for try := 1; ; try++ {
 		if m.work.isClosing() {
 			return unsure, ErrClosed
@@ -132,8 +132,8 @@ func (m *Manager) userOf(key string) (int64, bool) {
 	return userID, err == nil && userID > 0 && m.key(userID) == key
 }
 
-func (v *Verified) count(s standing) {
-	switch s {
+func (v *Verified) count(f finding) {
+	switch f {
 	case alive:
 		v.Alive++
 	case withdrawn:

@@ -60,6 +60,9 @@ func TestMembersComeInAndOthersLeaveNothingBehind(t *testing.T) {
 				if !strings.Contains(s.log.String(), `"user_id":583231,"gate":"`) {
 					t.Error("the log does not say who was refused, and by which gate")
 				}
+				if strings.Contains(s.log.String(), `"level":"WARN"`) {
+					t.Errorf("whoever has an account at GitHub fills the log with warnings: %s", s.log)
+				}
 			})
 		})
 	}

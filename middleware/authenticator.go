@@ -68,7 +68,7 @@ func New(cfg Config, st store.Store, opts ...Option) (*Authenticator, error) {
 	if cfg.RevokeAuthorization {
 		o.grant = append(o.grant, grant.WithRevokeAuthorization())
 	}
-	if len(o.gates.gates) > 0 {
+	if len(o.gates.all) > 0 {
 		o.grant = append(o.grant, grant.WithAdmission(a.gates.admit))
 	}
 	if a.grants, err = grant.New(a.app, st, o.grant...); err != nil {

@@ -118,7 +118,9 @@ func (a *Authenticator) failLogin(w http.ResponseWriter, r *http.Request, t atte
 		p.Kind = KindAttempt // GitHub refused a token that it had just issued.
 	}
 	p.ReturnTo = t.ReturnTo
-	a.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in failed", slog.String("kind", string(p.Kind)), slog.Any("error", err))
+	if !isRefusal(err) { // The gatekeeper has logged who was refused, and strangers must not fill the log with warnings.
+		a.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in failed", slog.String("kind", string(p.Kind)), slog.Any("error", err))
+	}
 	a.fail(w, r, p)
 }
 

@@ -25,8 +25,8 @@ type Identity struct {
 
 // visit is what the middleware found out about a request. It is made once and not changed.
 type visit struct {
-	auth       *Authenticator // Nil in a context made by NewContext,
-	clients    *userClients   // and this, too.
+	auth       *Authenticator // Nil in a context made by NewContext, and clients is nil too.
+	clients    *userClients
 	identity   Identity
 	signedIn   bool
 	needsLogin grant.Reason

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ type GateFunc func(ctx context.Context, id Identity) error
 
 // Ask calls f.
 func (f GateFunc) Ask(ctx context.Context, id Identity) error { return f(ctx, id) }
+
+// String names the gate in the log.
+func (f GateFunc) String() string { return "GateFunc" }
 
 // Refusal is a gate's no, as an error.
 type Refusal struct { //nolint:errname // It is an answer, and reads so: return &Refusal{Reason: "..."}.
@@ -61,6 +65,21 @@ func (r *Refusal) kind() Kind {
 	}
 }
 
+// withoutRequest is r for somebody whose token is revoked right away: the link can't authorize that any more, but it can begin
+// a sign-on, while which stands the next token is authorized when it is issued.
+func (r *Refusal) withoutRequest() *Refusal {
+	u, err := url.Parse(r.URL)
+	if err != nil || !u.Query().Has("authorization_request") {
+		return r
+	}
+	q := u.Query()
+	q.Del("authorization_request")
+	u.RawQuery = q.Encode()
+	c := *r
+	c.URL = u.String()
+	return &c
+}
+
 // Defaults of [WithGateInterval] and [WithGateGrace].
 const (
 	DefaultGateInterval = 10 * time.Minute // How long a yes counts.
@@ -69,7 +88,7 @@ const (
 
 // gates are what the options below set.
 type gates struct {
-	gates           []Gate
+	all             []Gate
 	interval, grace time.Duration
 }
 
@@ -92,7 +111,7 @@ func WithGate(gates ...Gate) Option {
 				return fmt.Errorf("middleware: WithGate: %w", err)
 			}
 		}
-		o.gates.gates = append(o.gates.gates, gates...)
+		o.gates.all = append(o.gates.all, gates...)
 		return nil
 	}
 }
@@ -124,67 +143,17 @@ func WithGateGrace(d time.Duration) Option {
 	}
 }
 
-// AnyOf lets in whom one of the gates lets in: AnyOf(AllowOrgs("acme"), AllowUsers(583231)). They are asked in order until
-// one says yes. If none does, and one can't be asked, it is not known: it could have been a yes.
-func AnyOf(gates ...Gate) Gate { return anyOf(gates) }
-
-type anyOf []Gate
-
-// Ask implements [Gate].
-func (a anyOf) Ask(ctx context.Context, id Identity) error {
-	var no *Refusal
-	var unknown error
-	for _, g := range a {
-		err := g.Ask(ctx, id)
-		if err == nil {
-			return nil
-		}
-		r, refused := errors.AsType[*Refusal](err)
-		switch {
-		case !refused:
-			unknown = errors.Join(unknown, err)
-		case no == nil, no.kind() == KindNotAllowed && r.kind() != KindNotAllowed: // What can be mended says more.
-			no = r
-		}
-	}
-	switch {
-	case unknown != nil:
-		return unknown
-	case no != nil:
-		return no
-	}
-	return &Refusal{}
-}
-
-func (a anyOf) check() error {
-	if len(a) == 0 {
-		return errors.New("AnyOf has no gates, and would let nobody in")
-	}
-	for _, g := range a {
-		if err := checkGate(g); err != nil {
-			return fmt.Errorf("AnyOf: %w", err)
-		}
-	}
-	return nil
-}
-
-func (a anyOf) scopes() (all []string) {
-	for _, g := range a {
-		all = append(all, gateScopes(g)...)
-	}
-	return all
-}
-
 // openGates sets the gatekeeper up. The gates themselves were checked by their option.
 func (a *Authenticator) openGates(o gates) {
 	for i := range a.gates {
 		k := &a.gates[i]
-		k.gates, k.interval, k.grace = o.gates, o.interval, o.grace
+		k.gates, k.interval, k.grace = o.all, o.interval, o.grace
 		k.host, k.log, k.end = a.cfg.Host, a.log, a.grants.SignOutEverywhere
 	}
-	needs := anyOf(o.gates).scopes()
+	needs := anyOf(o.all).scopes()
 	a.steps.add(needs) // So that the page about a missing one can ask for it.
 	missing := oauth.MissingScopes(a.cfg.Scopes, needs)
+	// GitHub Apps have permissions instead of scopes. Their client ids begin so, and those of OAuth Apps don't.
 	if isGitHubApp := strings.HasPrefix(a.cfg.ClientID, "Iv"); len(missing) > 0 && !isGitHubApp {
 		a.log.Warn("the gates need scopes that no sign-in asks for: add them to Config.Scopes, or each new visitor meets a page that asks for them",
 			"scopes", strings.Join(missing, " "))

@@ -34,8 +34,14 @@ func ClientFromContext(ctx context.Context) (*github.Client, bool) {
 }
 
 func newGitHubClient(hc *http.Client, host oauth.Host) (*github.Client, error) {
-	if host.Name == "" {
-		host = oauth.GitHub()
-	}
+	host = orGitHub(host)
 	return github.NewClient(github.WithHTTPClient(hc), github.WithURLs(&host.API, &host.Upload))
+}
+
+// orGitHub is host, or github.com where none is set, as in an [Identity] that a test made.
+func orGitHub(host oauth.Host) oauth.Host {
+	if host.Name == "" {
+		return oauth.GitHub()
+	}
+	return host
 }

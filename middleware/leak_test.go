@@ -96,7 +96,7 @@ func (l *leaks) check(t *testing.T) {
 }
 
 func secretForms(secret string) []string {
-	decimal := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
 	quoted := strconv.Quote(secret)
 	return slices.Compact([]string{
 		secret, url.QueryEscape(secret), quoted[1 : len(quoted)-1], decimal, hex.EncodeToString([]byte(secret)),
@@ -120,7 +120,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-func leakEverywhere(t *testing.T, ourPages bool, more ...middleware.Option) {
+func leakEverywhere(t *testing.T, ourPages bool, more ...middleware.Option) { //nolint:thelper // It is the test itself.
 	l := &leaks{seen: make(map[string]*strings.Builder), secrets: make(map[string]string)}
 	spans, metrics := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
 	options := append(slices.Clone(more),

@@ -43,15 +43,14 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 	if here {
 		err = session.remove(w)
 	}
-	switch {
-	case errors.Is(grantErr, grant.ErrSignedOut):
+	if grantErr != nil {
+		if !errors.Is(grantErr, grant.ErrSignedOut) {
+			a.log.LogAttrs(r.Context(), slog.LevelError, "a sign-out did not reach the store", slog.Any("error", grantErr))
+		}
 		a.Fail(w, r, grantErr)
 		return
-	case grantErr != nil:
-		a.log.LogAttrs(r.Context(), slog.LevelError, "a sign-out did not reach the store", slog.Any("error", grantErr))
-		a.Fail(w, r, grantErr)
-		return
-	case err != nil:
+	}
+	if err != nil {
 		// The grant no longer has the login, so the session that stayed behind is worth nothing.
 		a.log.LogAttrs(r.Context(), slog.LevelWarn, "a session could not be removed", slog.Any("error", err))
 	}

@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// revocationEvent is the event that tells of a withdrawn authorization, and revoked its one action.
-	revocationEvent = "github_app_authorization"
-	revoked         = "revoked"
+	// revocationEvent is the event that tells of a withdrawn authorization, and revocationAction its one action.
+	revocationEvent  = "github_app_authorization"
+	revocationAction = "revoked"
 
 	// maxDelivery is what GitHub sends at most, and maxRevocation far more than the few KB of a revocation (GitHub docs,
 	// "Webhook events and payloads").
@@ -49,7 +49,7 @@ const (
 //	...
 //	mux.Handle("POST /webhooks/github", hook)
 //
-// A delivery without a valid X-Hub-Signature-256 gets 403, and nothing of it is read but its bytes. A signed one is no more
+// A delivery without a valid X-Hub-Signature-256 gets 403, and nothing in it is looked at. A signed one is no more
 // than a hint, since it can come late or twice: GitHub is asked about the stored token before anything is forgotten, so no
 // delivery, however often it is sent, signs out a user who has signed in since. The answer is 204 when that is done, and 202
 // when GitHub or the store does not answer within four seconds: then it goes on behind, see
@@ -108,9 +108,9 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case ctx.Err() != nil:
 		w.WriteHeader(http.StatusAccepted)
-	default: // GitHub lists it as failed, and it can be sent again from there.
+	default:
 		w.Header().Set("Retry-After", "60")
-		http.Error(w, "not now", http.StatusServiceUnavailable)
+		http.Error(w, "not now: send it again from GitHub's list of deliveries in a minute", http.StatusServiceUnavailable)
 	}
 }
 
@@ -191,7 +191,7 @@ func revokedUser(contentType string, body []byte) (int64, error) {
 	if json.Unmarshal(body, &event) != nil {
 		return 0, &deliveryError{http.StatusBadRequest, "the payload can't be read"}
 	}
-	if event.Action != revoked {
+	if event.Action != revocationAction {
 		return 0, nil
 	}
 	var sender struct {

@@ -70,9 +70,11 @@ func TestProgramWithMiddlewareAndMemoryStoreLinksNoHeavyTreeAndNoTestFramework(t
 		"go.uber.org/fx",
 		"go.uber.org/goleak",
 		"golang.org/x/net",
+		"html/template",     // keeps every exported method of every type, go-github's too
 		"net/http/httptest", // registers a flag in every program
 		"pgregory.net/rapid",
 		"testing",
+		"text/template", // as html/template
 		module + "/fxmodule",
 		module + "/githubtest",
 		module + "/store/storetest",

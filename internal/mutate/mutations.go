@@ -99,7 +99,7 @@ var theUsers = []mutation{
 	{"installation id goes on as it came", "middleware/callback.go", "\t}\n\treturn \"\"\n}", "\t}\n\treturn s\n}", web, ""},
 	{"state may be empty", "oauth/authorize.go", `if a.State == "" {`, `if false {`, github, ""},
 	{"login id need not be in the grant", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok || now.Before(l.Expires.AddDate(9999, 0, 0))`, domain, ""},
-	{"another app's grant counts", "grant/signin.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, ""},
+	{"another app's grant counts", "grant/standing.go", `return r.ClientID == m.app.ClientID() && r.signedIn`, `return r.signedIn`, domain, ""},
 	{"sign-out leaves the token", "grant/signout.go", `m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())`, `_ = r`, domain, ""},
 	{"who was signed out signs others out", "grant/signout.go", `return stands && r.dropOthers(s.LoginID)`, `return r.dropOthers(s.LoginID)`, domain, ""},
 	{"user agent is not bounded", "grant/logins.go", `if b.Len()+utf8.RuneLen(r) > most {`, `if false {`, domain, ""},
@@ -109,6 +109,31 @@ var theUsers = []mutation{
 	{"Require lets in while the store is away", "middleware/authenticator.go", `case v.err != nil:`, `case false:`, web, ""},
 	{"Require does not wait for a new sign-in", "middleware/authenticator.go", `case v.needsLogin != "":`, `case false:`, web, ""},
 	{"users share a client", "middleware/authenticator.go", `a.clients.of(standing.User.ID)`, `a.clients.of(0 * standing.User.ID)`, web, ""},
+	{"who was signed out sees the logins", "middleware/logins.go", `if err == nil && (len(logins) == 0 || !logins[0].Current) {`, `if err == nil && len(logins) == 0 {`, web, ""},
+
+	// Who may come in.
+	{"gates are not asked at sign-in", "middleware/authenticator.go", `if len(o.gates.all) > 0 {`, `if len(o.gates.all) > 99 {`, web, ""},
+	{"gates are not asked again", "middleware/authenticator.go", `if v.err = a.gates.of(id.User.ID).check(r.Context(), id, standing.Token); v.err != nil {`, `if v.err != nil {`, web, ""},
+	{"gate that can't be asked lets in", "middleware/gatekeeper.go", `return &gateError{unknown, pauseAfterFailure}`, `return nil`, web, ""},
+	{"grace has no end", "middleware/gatekeeper.go", `if now.Sub(since) < k.grace {`, `if k.grace > 0 {`, web, ""},
+	{"outage makes grace of a no", "middleware/gatekeeper.go", `case isRefusal(e.err), e.err != nil && e.failed.IsZero() && e.of == token:`, `case false:`, web, ""},
+	{"who was refused stays signed in", "middleware/gatekeeper.go", `k.endLogins(ctx, id.User.ID)`, `_ = ctx`, web, ""},
+	{"somebody else's membership counts", "middleware/membership.go", ` || org.User.ID != id.User.ID`, ``, web, ""},
+	{"membership elsewhere counts", "middleware/membership.go", `!strings.EqualFold(org.Organization.Login, m.org) || `, ``, web, ""},
+	{"invited to a team is in it", "middleware/membership.go", `(!found || team.State != "active")`, `!found`, web, ""},
+	{"a proxy's no counts", "middleware/membership.go", `case !isGitHubs, `, `case !isGitHubs && false, `, web, ""},
+	{"token of who was refused lives on", "grant/admit.go", `m.revoke(ctx, tok, 0, "the user was not let in")`, `_ = r`, domain, ""},
+	{"reason of a gate is not escaped", "middleware/page.go", `html.EscapeString(p.Detail())`, `p.Detail()`, web, ""},
+	{"gate's link may be a script", "middleware/problem.go", `u.Scheme != "https" || u.Host == ""`, `u.Scheme == ""`, web, ""},
+
+	// What GitHub says of a user who withdrew the app.
+	{"signature is not compared", "middleware/webhook.go", `if !signed {`, `if !signed && len(macs) == 0 {`, web, ""},
+	{"webhook secret may be empty", "middleware/webhook.go", `if text == "" || strings.TrimSpace(text) != text {`, `if strings.TrimSpace(text) == "none" {`, web, ""},
+	{"delivery is not bounded", "middleware/webhook.go", `most, to = maxRevocation, append(to, &kept)`, `to = append(to, &kept)`, web, ""},
+	{"word of a withdrawal is believed", "grant/verify.go", `if known, err := m.known(ctx, r); known || err != nil {`, `if err := ctx.Err(); err != nil {`, domain, ""},
+	{"newer sign-in is forgotten as well", "grant/verify.go", `if r.id() != gone.id() {`, `if gone == nil {`, domain, ""},
+
+	// Where tokens go.
 	{"token goes to any host", "grant/transport.go", `if !m.app.Host().IsAPI(req.URL) {`, `if req.URL == nil {`, domain, ""},
 	{"log says the state", "middleware/callback.go", `"sign-in refused: no such attempt in this browser")`, `"sign-in refused: no such attempt in this browser", slog.String("state", q.Get("state")))`, web, ""},
 	{"secret prints", "oauth/secret.go", `_, _ = io.WriteString(f, redacted)`, `_, _ = io.WriteString(f, s.Reveal())`, github, ""},

@@ -31,8 +31,8 @@ const sweepEvery = time.Minute
 type Store struct {
 	seed    maphash.Seed
 	version atomic.Uint64 // Never starts over, not even for a key that was deleted.
-	// shards is a pointer because fmt ignores Format for a Store in somebody's unexported field, and prints what it finds:
-	// there the entries would show, a pointer shows as an address.
+	// shards is a pointer because fmt ignores Format for a Store in somebody's unexported field, and prints what it finds
+	// there: the entries, if they stood in the Store itself, but no more than an address of what is behind a pointer.
 	shards *[shards]shard
 }
 
@@ -133,8 +133,8 @@ func (s *Store) Keys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Current reports whether what stands under key still has the version; "" is nothing. A caller that keeps what it made of an
-// entry can so make sure that it is the newest, without reading it again. No version is ever used twice.
+// Current reports whether what stands under key still has the version; "" is nothing. So whoever keeps what they made of an
+// entry finds out whether it is the newest without reading it again. No version is ever used twice.
 func (s *Store) Current(key, version string) bool {
 	sh := s.shard(key)
 	sh.mu.RLock()
