@@ -96,9 +96,8 @@ func (k *gatekeeper) check(ctx context.Context, id Identity, token grant.TokenID
 		now, e := time.Now(), k.entry(id.User.ID)
 		if e == nil { // There is no room to remember them, and so no grace.
 			k.mu.Unlock()
-			err := k.ask(ctx, gateTimeoutAgain, id)
-			k.mu.Lock()
-			return err
+			defer k.mu.Lock() // Also after a panic: to unlock twice would end the process.
+			return k.ask(ctx, gateTimeoutAgain, id)
 		}
 		if e.token == (grant.TokenID{}) {
 			e.token = token

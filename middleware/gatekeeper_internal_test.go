@@ -76,6 +76,31 @@ func TestLateNoDoesNotUndoANewerSignIn(t *testing.T) {
 	})
 }
 
+// Where nobody can be remembered any more, a gate of the app's own that panics costs its request, and not the process.
+func TestGateThatPanicsWithoutRoomToRememberEndsItsRequestAlone(t *testing.T) {
+	t.Parallel()
+	panics := true
+	k := fullKeeper(func() *admitted { return &admitted{err: &Refusal{}, rest: time.Now()} }, func(context.Context, Identity) error {
+		if panics {
+			panic("a bug")
+		}
+		return nil
+	})
+	id := Identity{User: User{ID: mostOfOne + 1}}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = k.check(t.Context(), id, tokenID("t"))
+	}()
+	panics = false
+	if err := k.check(t.Context(), id, tokenID("t")); err != nil {
+		t.Errorf("the next request = %v", err)
+	}
+}
+
 // A dead token's answer stands for that token alone: whoever signed in anew elsewhere is not sent round in circles.
 func TestDeadTokenIsNoNoForTheNextOne(t *testing.T) {
 	t.Parallel()
