@@ -76,6 +76,59 @@ func TestLateNoDoesNotUndoANewerSignIn(t *testing.T) {
 	})
 }
 
+// Whoever is refused at a sign-in is not let in again by an ask that began before they left and was long on its way.
+func TestLateYesDoesNotUndoANewerNo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &gatekeeper{interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler)}
+		k.end = func(context.Context, int64) error { return nil }
+		id, left := Identity{User: User{ID: 1}}, false
+		k.gates = []Gate{GateFunc(func(ctx context.Context, id Identity) error {
+			if left {
+				return &Refusal{}
+			}
+			left = true
+			time.Sleep(time.Second)
+			if err := k.admit(ctx, id.User, nil); !isRefusal(err) {
+				t.Errorf("admit = %v", err)
+			}
+			return nil
+		})}
+		for _, when := range []string{"that was long on its way", "after it"} {
+			if err := k.check(t.Context(), id, tokenID("t")); !isRefusal(err) {
+				t.Errorf("the request %s: %v", when, err)
+			}
+		}
+	})
+}
+
+// The same the other way round: what a sign-in was told before is not what its first request is let in by.
+func TestSignInThatWasLongOnItsWayDoesNotUndoANewerNo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &gatekeeper{interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler)}
+		k.end = func(context.Context, int64) error { return nil }
+		id, left := Identity{User: User{ID: 1}}, false
+		k.gates = []Gate{GateFunc(func(ctx context.Context, id Identity) error {
+			if left {
+				return &Refusal{}
+			}
+			left = true
+			time.Sleep(time.Second)
+			if err := k.check(ctx, id, tokenID("old")); !isRefusal(err) {
+				t.Errorf("check = %v", err)
+			}
+			return nil
+		})}
+		if err := k.admit(t.Context(), id.User, nil); err != nil {
+			t.Errorf("admit = %v", err)
+		}
+		if err := k.check(t.Context(), id, tokenID("new")); !isRefusal(err) {
+			t.Errorf("the first request = %v", err)
+		}
+	})
+}
+
 // Where nobody can be remembered any more, a gate of the app's own that panics costs its request, and not the process.
 func TestGateThatPanicsWithoutRoomToRememberEndsItsRequestAlone(t *testing.T) {
 	t.Parallel()
