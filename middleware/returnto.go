@@ -23,15 +23,22 @@ func localPath(raw string) string {
 		}
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || u.Path == "" {
 		return ""
 	}
 	// The same once more after decoding, for servers and proxies that decode before they redirect.
 	if len(u.Path) > 1 && (u.Path[1] == '/' || u.Path[1] == '\\') {
 		return ""
 	}
+	// And once more after a browser has taken /a/.. out: a page that is asked for as //host may redirect to that, less a slash.
+	if strings.Contains(u.Path, "/./") || strings.Contains(u.Path, "/../") {
+		return ""
+	}
 	local := url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
-	return local.String()
+	if to := local.String(); len(to) <= maxReturnPath { // Escaped it can be three times as long, and browsers drop a cookie of 4 KiB.
+		return to
+	}
+	return ""
 }
 
 // returnPath is where a sign-in that was asked to end at raw ends.
