@@ -32,12 +32,11 @@ const (
 // twice does no harm.
 //
 // It returns nil once GitHub has been asked. Until then, as while GitHub or the store is away, the asking goes on behind the
-// caller's back for up to six hours; when ctx ends before, the error matches [oauth.ErrTryLater] and wraps ctx's. An error
-// that does not wrap ctx's means that the word was not taken and has to be brought again: [ErrClosed], or an
-// [oauth.ErrTryLater] because too many users wait already.
-// [Manager.Close] has GitHub asked one last time.
+// caller's back for up to six hours; when ctx ends before, the error matches [oauth.ErrTryLater] and wraps ctx's. Any
+// other error means that nobody goes on asking: [ErrClosed], too many users wait already, or a [*FormatError] or what else was
+// in the way in the end. [Manager.Close] has GitHub asked one last time.
 func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
-	asked, first, ok := m.noted.add(userID)
+	told, first, ok := m.noted.add(userID)
 	if !ok {
 		return fmt.Errorf("grant: word of %d withdrawn grants waits to be looked into: %w", maxNoted, oauth.ErrTryLater)
 	}
@@ -45,7 +44,7 @@ func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
 		// Six hours is what outages of the store are given elsewhere, too.
 		work, done, open := m.work.detach(ctx, outageTimeout)
 		if !open {
-			m.noted.drop(userID)
+			m.noted.drop(userID).answer(ErrClosed)
 			return ErrClosed
 		}
 		go func() {
@@ -54,8 +53,8 @@ func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
 		}()
 	}
 	select {
-	case <-asked:
-		return nil
+	case <-told.answered:
+		return told.err
 	case <-ctx.Done():
 		return fmt.Errorf("grant: GitHub or the store is slow to answer about user %d, and goes on being asked: %w (%w)", userID, ctx.Err(), oauth.ErrTryLater)
 	}
@@ -63,35 +62,44 @@ func (m *Manager) NoteRevoked(ctx context.Context, userID int64) error {
 
 // lookInto asks about a user until GitHub has answered, and once more after a while if the grant held.
 func (m *Manager) lookInto(ctx context.Context, userID int64) {
-	var waiting []chan struct{}
+	var waiting []*word
+	giveUp := func(err error) {
+		for _, w := range append(waiting, m.noted.drop(userID)) {
+			w.answer(err)
+		}
+	}
 	answered := false // Since the last word.
+	var last error    // Of the tries.
 	for try, closing := 0, false; ; {
-		if asked := m.noted.begin(userID); asked != nil {
-			waiting, answered = append(waiting, asked), false
+		if w := m.noted.begin(userID); w != nil {
+			waiting, answered = append(waiting, w), false
 		}
 		s, err := m.look(ctx, userID)
 		_, unreadable := errors.AsType[*FormatError](err)
 		rest := secondLook
 		switch {
 		case err == nil:
-			for _, asked := range waiting {
-				close(asked)
+			for _, w := range waiting {
+				w.answer(nil)
 			}
 			if (s != alive || answered) && m.noted.end(userID) {
 				return
 			}
 			waiting, answered, try = nil, true, 0
 		case closing || unreadable || ctx.Err() != nil || errors.Is(err, ErrClosed):
+			if ctx.Err() != nil && last != nil {
+				err = last // It says more than that the time is over.
+			}
 			m.log.LogAttrs(ctx, slog.LevelWarn, "word that a user withdrew their grant could not be looked into; the next use of their token will tell",
 				slog.Int64("user_id", userID), slog.Any("error", err))
-			m.noted.drop(userID)
+			giveUp(fmt.Errorf("grant: GitHub was not asked about user %d: %w", userID, err))
 			return
 		default:
 			rest = min(retryIn(err, try), longestRest)
-			try++
+			try, last = try+1, err
 		}
 		if closing {
-			m.noted.drop(userID)
+			giveUp(ErrClosed)
 			return
 		}
 		closing = !m.work.linger(rest)
@@ -121,39 +129,53 @@ func retryIn(err error, n int) time.Duration {
 	return d
 }
 
+// word is what came of a user since the last look began, and those who wait for the next one.
+type word struct {
+	answered chan struct{}
+	err      error // What was in the way; set before answered is closed.
+}
+
+// answer lets go of those who wait. Of no word it does nothing.
+func (w *word) answer(err error) {
+	if w != nil {
+		w.err = err
+		close(w.answered)
+	}
+}
+
 // noted holds the users about whom word has come. A look at a user serves all word that came before it began. The zero
 // value is ready to use.
 type noted struct {
 	mu     sync.Mutex
-	byUser map[int64]chan struct{} // Closed after the next look; nil where no word came since the last one began.
+	byUser map[int64]*word // Nil where no word came since the last look began.
 }
 
-// add takes word of a user, and returns what is closed when GitHub was asked. first says that nobody looks into it yet.
-func (n *noted) add(userID int64) (asked chan struct{}, first, ok bool) {
+// add takes word of a user. first says that nobody looks into it yet.
+func (n *noted) add(userID int64) (w *word, first, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	asked, under := n.byUser[userID]
-	if asked != nil {
-		return asked, false, true
+	w, under := n.byUser[userID]
+	if w != nil {
+		return w, false, true
 	}
 	if !under && len(n.byUser) >= maxNoted {
 		return nil, false, false
 	}
 	if n.byUser == nil {
-		n.byUser = make(map[int64]chan struct{})
+		n.byUser = make(map[int64]*word)
 	}
-	asked = make(chan struct{})
-	n.byUser[userID] = asked
-	return asked, !under, true
+	w = &word{answered: make(chan struct{})}
+	n.byUser[userID] = w
+	return w, !under, true
 }
 
-// begin returns what to close after the look that now begins, if anybody waits for it.
-func (n *noted) begin(userID int64) chan struct{} {
+// begin returns what to answer after the look that now begins, if anybody waits for it.
+func (n *noted) begin(userID int64) *word {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	asked := n.byUser[userID]
+	w := n.byUser[userID]
 	n.byUser[userID] = nil
-	return asked
+	return w
 }
 
 // end ends the looking, unless more word has come.
@@ -167,8 +189,11 @@ func (n *noted) end(userID int64) bool {
 	return true
 }
 
-func (n *noted) drop(userID int64) {
+// drop ends the looking, and returns the word that it leaves unanswered.
+func (n *noted) drop(userID int64) *word {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	w := n.byUser[userID]
 	delete(n.byUser, userID)
+	return w
 }

@@ -251,3 +251,55 @@ func TestWordOfAUserThatNobodyKnowsIsNoError(t *testing.T) {
 		}
 	})
 }
+
+// Where nobody goes on asking, nobody waits for it, however long they would.
+func TestWordThatIsGivenUpIsAnErrorForWhoeverWaits(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		end  func(*testing.T, *world, *grant.Manager)
+		want error
+	}{
+		"a grant of a newer version": {
+			func(t *testing.T, w *world, _ *grant.Manager) {
+				t.Helper()
+				w.change(t, "583231", func(v map[string]any) { v["format"] = 99 })
+			},
+			&grant.FormatError{Format: 99},
+		},
+		"a server that stops": {
+			func(t *testing.T, w *world, m *grant.Manager) {
+				t.Helper()
+				w.gh.Inject(githubtest.Fault{Match: isCheck, Status: 503})
+				go func() {
+					time.Sleep(time.Minute)
+					_ = m.Close(t.Context())
+				}()
+			},
+			oauth.ErrTryLater,
+		},
+		"an outage that does not end": {
+			func(_ *testing.T, w *world, _ *grant.Manager) {
+				w.gh.Inject(githubtest.Fault{Match: isCheck, Status: 503})
+			},
+			oauth.ErrTryLater,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, gitHubApp)
+				m := w.manager(t)
+				w.signIn(t, m, "octocat")
+				time.Sleep(time.Hour)
+				tt.end(t, w, m)
+				ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+				defer cancel()
+				err := m.NoteRevoked(ctx, octocat)
+				var format *grant.FormatError
+				if wantFormat := errors.As(tt.want, &format); ctx.Err() != nil || wantFormat != errors.As(err, &format) || !wantFormat && !errors.Is(err, tt.want) {
+					t.Errorf("NoteRevoked = %v", err)
+				}
+			})
+		})
+	}
+}

@@ -47,6 +47,20 @@ func TestSignInCostsTwoCallsOneReadOneWrite(t *testing.T) {
 	}
 }
 
+func TestLoginIDsAreLongAndDiffer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.App{})
+	m := w.manager(t)
+	known := make(map[string]bool)
+	for range 20 {
+		id := w.signIn(t, m, "octocat").LoginID
+		if len(id) < 26 || known[id] { // 26 letters of base32 are 130 bits.
+			t.Errorf("the login id %q is short, or not new", id)
+		}
+		known[id] = true
+	}
+}
+
 func TestTwoBrowsersShareOneGrantAndLeaveOneByOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, githubtest.App{})

@@ -181,7 +181,7 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 // send it there again and again: Middleware is missing, or does not know its MountPath.
 func (a *Authenticator) isLost(r *http.Request) bool {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	return path == a.cfg.LoginPath
+	return path == a.cfg.LoginPath && r.Method != http.MethodOptions // Which the route leaves to the app.
 }
 
 // warnOfMismatch tells the operator of the error that GitHub sends to the registered callback where

@@ -109,6 +109,23 @@ func TestCookieSessionsOpenWithEveryKeyAndAreSealedAnewInTime(t *testing.T) {
 	})
 }
 
+// A page that is the same for everybody may be kept by a cache on the way, and must not hand one visitor's session to the next.
+func TestCacheIsToldNotToKeepACookieThatWasSealedAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))))
+		b := s.browser(t)
+		b.signIn()
+		for _, renewed := range []bool{false, true} {
+			p := b.get("/")
+			if got := p.Header.Get("Cache-Control"); (len(p.Cookies()) > 0) != renewed || (got == `no-cache="Set-Cookie"`) != renewed {
+				t.Errorf("sealed anew: %t: %d cookies, Cache-Control: %q", renewed, len(p.Cookies()), got)
+			}
+			time.Sleep(25 * time.Hour)
+		}
+	})
+}
+
 func TestCookieSessionThatWasTamperedWithIsNone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))))

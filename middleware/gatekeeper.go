@@ -58,11 +58,15 @@ type admitted struct {
 	failed time.Time     // When the first ask began that had no answer, since the last that had one.
 
 	err  error         // The last answer: nil is a yes, or none yet.
-	rest time.Time     // Until then err stands unasked,
+	no   time.Time     // When the ask of it began, if it is a no;
+	rest time.Time     // until then err stands unasked,
 	of   grant.TokenID // for this token; zero is any.
 
 	asking chan struct{} // Closed when the ask that is under way is over; nil if none is.
 }
+
+// hasNewer says whether there is an answer to an ask that began later.
+func (e *admitted) hasNewer(began time.Time) bool { return began.Before(e.yes) || began.Before(e.no) }
 
 // admit asks about somebody who signs in, whose token no grant has yet. Only a yes lets them in.
 func (k *gatekeeper) admit(ctx context.Context, user oauth.User, client *http.Client) error {
@@ -75,10 +79,11 @@ func (k *gatekeeper) admit(ctx context.Context, user oauth.User, client *http.Cl
 	defer k.mu.Unlock()
 	switch e, refused := k.entry(user.ID), isRefusal(err); {
 	case e == nil:
+	case e.hasNewer(began): // The first request asks anew, if the token is another one.
 	case err == nil:
 		*e = admitted{yes: began, asking: e.asking}
 	case refused: // It is as true of the user's other browsers.
-		*e = admitted{err: err, rest: time.Now().Add(pauseAfterNo), asking: e.asking}
+		*e = admitted{err: err, no: began, rest: time.Now().Add(pauseAfterNo), asking: e.asking}
 	}
 	return err
 }
@@ -96,9 +101,8 @@ func (k *gatekeeper) check(ctx context.Context, id Identity, token grant.TokenID
 		now, e := time.Now(), k.entry(id.User.ID)
 		if e == nil { // There is no room to remember them, and so no grace.
 			k.mu.Unlock()
-			err := k.ask(ctx, gateTimeoutAgain, id)
-			k.mu.Lock()
-			return err
+			defer k.mu.Lock() // Also after a panic: to unlock twice would end the process.
+			return k.ask(ctx, gateTimeoutAgain, id)
 		}
 		if e.token == (grant.TokenID{}) {
 			e.token = token
@@ -175,11 +179,11 @@ func (k *gatekeeper) note(e *admitted, answer error, began time.Time, token gran
 	now := time.Now()
 	_, unknown := errors.AsType[*gateError](answer)
 	switch {
-	case began.Before(e.yes): // A sign-in meanwhile had a newer one.
+	case e.hasNewer(began): // A sign-in meanwhile had it.
 	case answer == nil:
 		*e = admitted{yes: began, token: token, asking: e.asking}
 	case !unknown:
-		*e = admitted{err: answer, rest: now.Add(pauseAfterNo), of: token, asking: e.asking}
+		*e = admitted{err: answer, no: began, rest: now.Add(pauseAfterNo), of: token, asking: e.asking}
 	case isRefusal(e.err), e.err != nil && e.failed.IsZero() && e.of == token:
 		// A no stands until there is a yes, and a dead token until there is another one: an outage makes no grace of them.
 		e.rest, e.of = now.Add(pauseAfterNo), token

@@ -76,6 +76,84 @@ func TestLateNoDoesNotUndoANewerSignIn(t *testing.T) {
 	})
 }
 
+// Whoever is refused at a sign-in is not let in again by an ask that began before they left and was long on its way.
+func TestLateYesDoesNotUndoANewerNo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &gatekeeper{interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler)}
+		k.end = func(context.Context, int64) error { return nil }
+		id, left := Identity{User: User{ID: 1}}, false
+		k.gates = []Gate{GateFunc(func(ctx context.Context, id Identity) error {
+			if left {
+				return &Refusal{}
+			}
+			left = true
+			time.Sleep(time.Second)
+			if err := k.admit(ctx, id.User, nil); !isRefusal(err) {
+				t.Errorf("admit = %v", err)
+			}
+			return nil
+		})}
+		for _, when := range []string{"that was long on its way", "after it"} {
+			if err := k.check(t.Context(), id, tokenID("t")); !isRefusal(err) {
+				t.Errorf("the request %s: %v", when, err)
+			}
+		}
+	})
+}
+
+// The same the other way round: what a sign-in was told before is not what its first request is let in by.
+func TestSignInThatWasLongOnItsWayDoesNotUndoANewerNo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &gatekeeper{interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler)}
+		k.end = func(context.Context, int64) error { return nil }
+		id, left := Identity{User: User{ID: 1}}, false
+		k.gates = []Gate{GateFunc(func(ctx context.Context, id Identity) error {
+			if left {
+				return &Refusal{}
+			}
+			left = true
+			time.Sleep(time.Second)
+			if err := k.check(ctx, id, tokenID("old")); !isRefusal(err) {
+				t.Errorf("check = %v", err)
+			}
+			return nil
+		})}
+		if err := k.admit(t.Context(), id.User, nil); err != nil {
+			t.Errorf("admit = %v", err)
+		}
+		if err := k.check(t.Context(), id, tokenID("new")); !isRefusal(err) {
+			t.Errorf("the first request = %v", err)
+		}
+	})
+}
+
+// Where nobody can be remembered any more, a gate of the app's own that panics costs its request, and not the process.
+func TestGateThatPanicsWithoutRoomToRememberEndsItsRequestAlone(t *testing.T) {
+	t.Parallel()
+	panics := true
+	k := fullKeeper(func() *admitted { return &admitted{err: &Refusal{}, rest: time.Now()} }, func(context.Context, Identity) error {
+		if panics {
+			panic("a bug")
+		}
+		return nil
+	})
+	id := Identity{User: User{ID: mostOfOne + 1}}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = k.check(t.Context(), id, tokenID("t"))
+	}()
+	panics = false
+	if err := k.check(t.Context(), id, tokenID("t")); err != nil {
+		t.Errorf("the next request = %v", err)
+	}
+}
+
 // A dead token's answer stands for that token alone: whoever signed in anew elsewhere is not sent round in circles.
 func TestDeadTokenIsNoNoForTheNextOne(t *testing.T) {
 	t.Parallel()

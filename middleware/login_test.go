@@ -73,6 +73,61 @@ func TestOnLoopbackCookiesWorkWithoutHTTPS(t *testing.T) {
 	}
 }
 
+// What a proxy, or whoever passes for one, says of where the request was sent.
+func TestNoHeaderChangesWhereASignInEnds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for name, value := range map[string]string{
+		"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Prefix": "/evil", "X-Forwarded-Port": "8",
+		"Forwarded": "host=evil.example;proto=http", "X-Original-URL": "https://evil.example/", "Origin": "https://evil.example", "Referer": "https://evil.example/",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/auth/github/login?return_to=/me", nil)
+		if r.Header.Set(name, value); name == "Host" {
+			r.Host = value
+		}
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, r)
+		u, err := url.Parse(w.Header().Get("Location"))
+		if err != nil || u.Host != "github.com" || u.Query().Get("redirect_uri") != origin+"/auth/github/callback" {
+			t.Errorf("with %s: %s it leads to %s", name, value, u)
+		}
+		for _, c := range w.Result().Cookies() {
+			if !c.Secure || !strings.HasPrefix(c.Name, "__Host-") || c.Domain != "" {
+				t.Errorf("with %s: %s the cookie is %v", name, value, c)
+			}
+		}
+	}
+}
+
+// Neither a browser's history nor the next page's Referer has a code or a state, and no form is posted on.
+func TestRedirectsOfASignInAreNotKeptAndTellNothing(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).browser(t)
+	var callback string
+	for _, step := range []struct {
+		name, to string
+		status   int
+	}{
+		{"to GitHub", "https://github.com/login/oauth/authorize?", http.StatusFound},
+		{"back to the page", "/me", http.StatusSeeOther},
+	} {
+		p := b.still(func() page {
+			if callback == "" {
+				return b.get("/auth/github/login?return_to=/me")
+			}
+			return b.get(callback)
+		})
+		location := p.Header.Get("Location")
+		if p.StatusCode != step.status || !strings.HasPrefix(location, step.to) || p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: %d to %s, %v", step.name, p.StatusCode, location, p.Header)
+		}
+		if callback != "" && location != step.to {
+			t.Errorf("the page after the callback is %s", location)
+		}
+		callback = b.begin("/auth/github/login?return_to=/me")
+	}
+}
+
 // A developer opens localhost, and GitHub sends them back to 127.0.0.1, where the cookies of localhost
 // are not sent.
 func TestOnLoopbackASignInBeginsAtTheNameItWillEndAt(t *testing.T) {

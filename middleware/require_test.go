@@ -25,6 +25,19 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
+// The login route leaves OPTIONS to the app. Anybody can send that, which must not pass for an error in how it is mounted.
+func TestOptionsOfTheLoginRouteIsNoErrorOfTheOperators(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.handler = s.auth.Middleware(s.auth.Require(s.mux()))
+	if p := s.browser(t).do(http.MethodOptions, "/auth/github/login", accept("*/*")); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("OPTIONS = %d", p.StatusCode)
+	}
+	if strings.Contains(s.log.String(), "did not reach") {
+		t.Error("the log says that the middleware is missing")
+	}
+}
+
 func TestScriptsGetProblemJSONAndPeopleGetTheLoginPage(t *testing.T) {
 	t.Parallel()
 	b := newSite(t).browser(t)
