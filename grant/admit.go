@@ -32,9 +32,18 @@ func (m *Manager) admit(ctx context.Context, user oauth.User, tok oauth.Token) e
 		if admitted {
 			return
 		}
-		// Also after a panic. GitHub may have issued a token again that the user's other browsers live on.
-		if r, _, err := m.get(ctx, user.ID); err != nil || !r.Token.AccessToken.Equal(tok.AccessToken) {
-			m.revoke(ctx, tok, 0, "the user was not let in")
+		// Also after a panic. GitHub may have issued a token again that the user's other browsers live on, and a store that is
+		// away must not end them.
+		inUse := func(r *record) bool { return r.Token.AccessToken.Equal(tok.AccessToken) }
+		end := func(ctx context.Context, _ *record, inUse bool) {
+			if !inUse {
+				m.revoke(ctx, tok, 0, "the user was not let in")
+			}
+		}
+		if r, _, err := m.get(ctx, user.ID); err == nil {
+			end(ctx, r, inUse(r))
+		} else {
+			m.settleDoubt(ctx, user.ID, inUse, end)
 		}
 	}()
 	err := m.admission(ctx, user, &http.Client{Transport: &issued{m, &record{Token: storedToken(tok, m.clock())}}})

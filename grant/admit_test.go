@@ -3,6 +3,7 @@ package grant_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -57,32 +58,53 @@ func TestWhoIsNotAdmittedLeavesNoGrantAndNoToken(t *testing.T) {
 	})
 }
 
-// GitHub may answer a sign-in with the token that the user's other browsers live on.
+// GitHub may answer a sign-in with the token that the user's other browsers live on. A store that is away then ends nobody's,
+// and leaves no token behind.
 func TestRefusalDoesNotRevokeATokenThatIsInUse(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, githubtest.App{NoExpiry: true})
-		var refuse error
-		m := w.manager(t, grant.WithAdmission(func(context.Context, oauth.User, *http.Client) error { return refuse }))
-		w.signIn(t, m, "octocat")
-		inUse, err := m.Token(t.Context(), octocat)
-		if err != nil {
-			t.Fatal(err)
+	for name, away := range map[string]error{"store answers": nil, "store is away": errors.New("connection refused")} {
+		for _, same := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, same token %t", name, same), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { refuseSecondSignIn(t, away, same) })
+			})
 		}
-		code, verifier := w.authorize(t, "octocat")
+	}
+}
+
+func refuseSecondSignIn(t *testing.T, away error, same bool) {
+	t.Helper()
+	w := newWorld(t, githubtest.App{NoExpiry: true})
+	var refuse error
+	m := w.manager(t, grant.WithAdmission(func(context.Context, oauth.User, *http.Client) error { return refuse }))
+	w.signIn(t, m, "octocat")
+	inUse, err := m.Token(t.Context(), octocat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, verifier := w.authorize(t, "octocat")
+	if same {
 		w.gh.Inject(githubtest.Fault{
 			Match: githubtest.MatchGrantType("authorization_code"), Times: 1, Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
 			Body: `{"access_token":"` + inUse.AccessToken.Reveal() + `","token_type":"bearer","scope":"user:email"}`,
 		})
-		refuse = errors.New("not now")
-		if _, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour}); !errors.Is(err, refuse) {
-			t.Fatalf("SignIn = %v", err)
-		}
-		time.Sleep(time.Minute)
-		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
-			t.Errorf("the other browser's token answers %d", got)
-		}
-	})
+	}
+	refuse = errors.New("not now")
+	if away != nil {
+		w.store.set(func() error { return away }, nil)
+	}
+	if _, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour}); !errors.Is(err, refuse) {
+		t.Fatalf("SignIn = %v", err)
+	}
+	time.Sleep(time.Minute)
+	w.store.set(nil, nil)
+	time.Sleep(time.Hour)
+	if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+		t.Errorf("the other browser's token answers %d", got)
+	}
+	if n := w.gh.LiveTokens(w.app.ClientID, octocat); n != 1 {
+		t.Errorf("%d tokens live, want the one in use", n)
+	}
 }
 
 func TestStandingTellsOfARefreshOnAnotherReplica(t *testing.T) {

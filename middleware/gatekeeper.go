@@ -77,12 +77,13 @@ func (k *gatekeeper) admit(ctx context.Context, user oauth.User, client *http.Cl
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch e, refused := k.entry(user.ID), isRefusal(err); {
+	r, _ := errors.AsType[*Refusal](err)
+	switch e := k.entry(user.ID); {
 	case e == nil:
 	case e.hasNewer(began): // The first request asks anew, if the token is another one.
 	case err == nil:
 		*e = admitted{yes: began, asking: e.asking}
-	case refused: // It is as true of the user's other browsers.
+	case r != nil && r.kind() == KindNotAllowed: // It is as true of the user's other browsers. The rest is of this token.
 		*e = admitted{err: err, no: began, rest: time.Now().Add(pauseAfterNo), asking: e.asking}
 	}
 	return err

@@ -197,3 +197,28 @@ func TestNoIsForgottenWithTheTokenItWasSaidOf(t *testing.T) {
 		t.Errorf("the new token = %v", err)
 	}
 }
+
+// What a new token can't show says nothing of one that a user's other browser has; that the user may not come in does.
+func TestRefusalOfOneTokenIsNoneOfAnother(t *testing.T) {
+	t.Parallel()
+	for kind, stays := range map[Kind]bool{KindNotAllowed: false, KindHidden: true, KindSSO: true, KindNotApproved: true} {
+		synctest.Test(t, func(t *testing.T) {
+			var answer error
+			k := &gatekeeper{interval: DefaultGateInterval, grace: DefaultGateGrace, log: slog.New(slog.DiscardHandler)}
+			k.gates = []Gate{GateFunc(func(context.Context, Identity) error { return answer })}
+			k.end = func(context.Context, int64) error { return nil }
+			id := Identity{User: User{ID: 1}}
+			if err := k.check(t.Context(), id, tokenID("first")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			answer = &Refusal{Kind: kind}
+			if err := k.admit(t.Context(), id.User, nil); err == nil {
+				t.Error("the second sign-in is let in")
+			}
+			if err := k.check(t.Context(), id, tokenID("first")); (err == nil) != stays {
+				t.Errorf("%s: the first browser's next request: %v", kind, err)
+			}
+		})
+	}
+}
