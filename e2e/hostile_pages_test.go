@@ -68,6 +68,9 @@ func newGallery(tab context.Context, t *testing.T) *gallery {
 		middleware.KindUnavailable: oauth.ErrTryLater,
 		middleware.KindGitHub:      errors.New("GitHub said 422"),
 	}
+	for _, kind := range []middleware.Kind{middleware.KindNotAllowed, middleware.KindSSO, middleware.KindHidden, middleware.KindNotApproved} {
+		failures[kind] = &middleware.Refusal{Kind: kind}
+	}
 	routes.HandleFunc("/fail/{kind}", func(w http.ResponseWriter, r *http.Request) {
 		auth.Fail(w, r, failures[middleware.Kind(r.PathValue("kind"))])
 	})

@@ -96,7 +96,7 @@ func New(p Params) (Result, error) {
 
 // Option adds an option to the [Module]'s Authenticator:
 //
-//	fxmodule.Option(middleware.WithErrorHandler(page))
+//	fxmodule.Option(middleware.WithErrorHandler(page, middleware.KindUnavailable))
 func Option(o middleware.Option) fx.Option {
 	return fx.Supply(fx.Annotate(o, fx.ResultTags(`group:"ghlogin"`)))
 }

@@ -111,6 +111,10 @@ func TestNobodyNewComesInWhileTheGateCantBeAsked(t *testing.T) {
 		"lost answer":          {Match: githubtest.MatchPath(org), LoseAnswer: true},
 		"lock-out":             {Match: githubtest.MatchPath(org), Status: http.StatusForbidden, Body: `{"message":"Maximum number of login attempts exceeded."}`},
 		"a proxy's 404":        {Match: githubtest.MatchPath(org), Status: http.StatusNotFound, Body: "<html>no such host"},
+		"a gateway's 404": {
+			Match: githubtest.MatchPath(org), Status: http.StatusNotFound, Body: `{"message":"no Route matched with those values"}`,
+			Header: http.Header{"Content-Type": {"application/json"}},
+		},
 		"a proxy's 200":        {Match: githubtest.MatchPath(org), Status: http.StatusOK, Body: "<html>log in to the Wi-Fi"},
 		"401":                  {Match: githubtest.MatchPath(org), Status: http.StatusUnauthorized, Body: `{"message":"Bad credentials"}`},
 		"moved":                {Match: githubtest.MatchPath(org), Times: 1, Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/user/memberships/orgs/acme"}}, Body: `{"message":"Moved"}`},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/oauth"
@@ -30,7 +31,9 @@ type Authenticator struct {
 	pages    map[Kind]ErrorHandler
 	steps    steps
 	gates    gatekeepers
-	warned   sync.Once // See warnOfMismatch.
+	warned   sync.Once   // See warnOfMismatch.
+	wrapped  atomic.Bool // Whether Middleware was called.
+	noRoute  sync.Once   // See warnIfNotWrapped.
 }
 
 // New returns an Authenticator for the app in cfg that keeps tokens in st. The error names all that
@@ -101,6 +104,7 @@ func (a *Authenticator) Close(ctx context.Context) error { return a.grants.Close
 //
 // Requests that are not for those three paths all go to next, with the response writer as it came.
 func (a *Authenticator) Middleware(next http.Handler) http.Handler {
+	a.wrapped.Store(true)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if route := a.route(r); route != nil {
 			route(w, r)
@@ -167,6 +171,7 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 		case v.err != nil:
 			a.Fail(w, r, v.err)
 		case !v.signedIn:
+			a.warnIfNotWrapped(r.Context())
 			a.fail(w, r, &Problem{Kind: KindSignIn})
 		case v.needsLogin != "":
 			a.Fail(w, r, &grant.SignInError{Reason: v.needsLogin})
@@ -175,6 +180,16 @@ func (a *Authenticator) Require(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// warnIfNotWrapped tells the operator why visitors who are sent to sign in meet a 404.
+func (a *Authenticator) warnIfNotWrapped(ctx context.Context) {
+	if !a.wrapped.Load() {
+		a.noRoute.Do(func() {
+			a.log.LogAttrs(ctx, slog.LevelError, "nothing answers the login route: put Authenticator.Middleware around the mux",
+				slog.String("login_path", a.cfg.LoginPath))
+		})
+	}
 }
 
 // isLost says whether r is for the login route but arrived at a handler behind Require, which would

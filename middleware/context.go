@@ -16,7 +16,8 @@ type User = oauth.User
 type Identity struct {
 	User User // User is who signed in.
 
-	// HTTPClient acts as the user at Host's API; see [grant.Manager.HTTPClient].
+	// HTTPClient acts as the user at Host's API; see [grant.Manager.HTTPClient]. In a test, a handler that calls GitHub needs one,
+	// and Host where that is a fake: without it [ClientFromContext] returns nil and false.
 	HTTPClient *http.Client
 
 	// Host is the GitHub that the user signed in at; zero is github.com.

@@ -96,7 +96,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 			setUp: func(s *site) {
 				s.gh.Inject(githubtest.Fault{
 					Match: githubtest.MatchPath("/user/memberships/orgs/acme"), Status: http.StatusNotFound,
-					Header: http.Header{"X-Ratelimit-Remaining": {"0"}}, Body: `{"message":"Not Found"}`,
+					Header: http.Header{"X-Ratelimit-Remaining": {"0"}}, Body: `{"message":"Not Found","documentation_url":"https://docs.github.com/rest"}`,
 				})
 			},
 			kind: "not-allowed",
@@ -167,7 +167,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 func (s *site) refuse(sso string) (mend func()) {
 	return s.gh.Inject(githubtest.Fault{
 		Match: githubtest.MatchPath("/user/memberships/orgs/acme"), Status: http.StatusForbidden,
-		Header: http.Header{"X-Github-Sso": {sso}, "X-Oauth-Scopes": {"read:org"}}, Body: `{"message":"Resource protected by organization SAML enforcement."}`,
+		Header: http.Header{"X-Github-Sso": {sso}, "X-Oauth-Scopes": {"read:org"}}, Body: `{"message":"Resource protected by organization SAML enforcement.","documentation_url":"https://docs.github.com/rest"}`,
 	})
 }
 
@@ -236,7 +236,7 @@ func TestRefusalsLeadToTheGitHubOfTheSite(t *testing.T) {
 			t.Errorf("asked %s", r.URL)
 		}
 		return &http.Response{
-			StatusCode: http.StatusForbidden, Body: io.NopCloser(strings.NewReader(`{"message":"Resource protected by organization SAML enforcement."}`)),
+			StatusCode: http.StatusForbidden, Body: io.NopCloser(strings.NewReader(`{"message":"Resource protected by organization SAML enforcement.","documentation_url":"https://docs.github.com/rest"}`)),
 			Header: http.Header{"X-Github-Sso": {"required; url=https://github.com/orgs/acme/sso"}},
 		}, nil
 	})

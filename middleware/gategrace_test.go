@@ -20,8 +20,8 @@ func TestOutageIsNoNoForAnHourAndThenTryAgain(t *testing.T) {
 	for name, fault := range map[string]githubtest.Fault{
 		"outage":     {Status: http.StatusBadGateway},
 		"hanging":    {Hang: true},
-		"rate limit": {Status: http.StatusForbidden, Body: `{"message":"API rate limit exceeded for user"}`, Header: http.Header{"X-Ratelimit-Remaining": {"0"}}},
-		"secondary":  {Status: http.StatusForbidden, Body: `{"message":"You have exceeded a secondary rate limit."}`},
+		"rate limit": {Status: http.StatusForbidden, Body: `{"message":"API rate limit exceeded for user","documentation_url":"https://docs.github.com/rest"}`, Header: http.Header{"X-Ratelimit-Remaining": {"0"}}},
+		"secondary":  {Status: http.StatusForbidden, Body: `{"message":"You have exceeded a secondary rate limit.","documentation_url":"https://docs.github.com/rest"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

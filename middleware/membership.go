@@ -95,8 +95,10 @@ func (m membership) get(ctx context.Context, id Identity, path string, v any) (b
 func (m membership) explain(id Identity, resp *http.Response, body []byte) error {
 	var said struct {
 		Message string `json:"message"`
+		Docs    string `json:"documentation_url"`
 	}
-	isGitHubs := json.Unmarshal(body, &said) == nil && said.Message != "" // And not some proxy's.
+	// Every error of GitHub's API has both (GitHub docs, "Troubleshooting the REST API"); a gateway's in front of it hasn't.
+	isGitHubs := json.Unmarshal(body, &said) == nil && said.Message != "" && said.Docs != ""
 	unknown := fmt.Errorf("github answered status %d about %s", resp.StatusCode, m)
 	h := resp.Header
 	switch {

@@ -58,8 +58,8 @@ func WithSessionManager(m *scs.SessionManager) Option {
 	}
 }
 
-// WithCookieSessions keeps sign-ins in a sealed cookie of the browser's, and nothing on the server, so that a fleet needs no
-// session store: the cookie names a login, and whether that stands the grant says. It needs keys, here or as
+// WithCookieSessions keeps sign-ins in a sealed cookie of the browser's, and no session on the server, so that a fleet needs no
+// session store (the grants stay in the store, which several processes, or one that is to outlive a restart, must share): the cookie names a login, and whether that stands the grant says. It needs keys, here or as
 // [Config.CookieKeys], the same on all replicas: with ones derived from the client secrets, as the cookies of sign-ins under
 // way have by default, everybody would be signed out when a secret is replaced. A key is any text of 32 bytes or more that is
 // random, taken as it is; less is an error.
@@ -186,8 +186,11 @@ func WithUserTransport(wrap func(userID int64, next http.RoundTripper) http.Roun
 	}
 }
 
-// WithErrorHandler has h answer problems of the given kinds, or all of them if none is given, instead
+// WithErrorHandler has h answer problems of the given kinds, or of all but [KindSignIn] if none is given, instead
 // of our own page or problem JSON. Nil is an error.
+//
+// With [KindSignIn] h also answers browsers that would have been sent to sign in: it can send them to
+// [Authenticator.LoginURL] of the problem's ReturnTo. Cache-Control and Retry-After are set before h is called.
 func WithErrorHandler(h ErrorHandler, kinds ...Kind) Option {
 	return func(o *options) error {
 		if h == nil {
@@ -195,7 +198,9 @@ func WithErrorHandler(h ErrorHandler, kinds ...Kind) Option {
 		}
 		if len(kinds) == 0 {
 			for kind := range texts {
-				kinds = append(kinds, kind)
+				if kind != KindSignIn {
+					kinds = append(kinds, kind)
+				}
 			}
 		}
 		for _, kind := range kinds {

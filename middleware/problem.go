@@ -87,7 +87,7 @@ func (p *Problem) link() (to, host string) {
 type ErrorHandler func(w http.ResponseWriter, r *http.Request, p *Problem)
 
 // Fail answers a request whose call to GitHub returned err. Where err is about the sign-in, the
-// visitor is sent through it again or told what is wrong: see [Kind]. Any other error is 502.
+// visitor is sent through it again or told what is wrong: see [Kind]. A call without an answer is 503, any other error 502.
 //
 //	repos, _, err := gh.Repositories.ListByAuthenticatedUser(ctx, nil)
 //	if err != nil {
@@ -146,28 +146,38 @@ func problemOf(err error) *Problem {
 			p.RetryAfter = g.retryAfter
 		}
 		p.RetryAfter = max(p.RetryAfter, 5*time.Second)
+	case isNoAnswer(err):
+		p.Kind, p.RetryAfter = KindUnavailable, 5*time.Second
 	}
 	return p
 }
 
+// isNoAnswer says whether a call of an HTTP client ended without an answer, other than by the visitor's leaving.
+func isNoAnswer(err error) bool {
+	_, ok := errors.AsType[*url.Error](err)
+	return ok && !errors.Is(err, context.Canceled)
+}
+
 // fail answers r with p: by the app's own handler, by a way to sign in, by a page, or by JSON.
 func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
+	w.Header().Set("Cache-Control", "no-store")
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
+	}
 	if h, ok := a.pages[p.Kind]; ok {
+		if p.Kind == KindSignIn && p.ReturnTo == "" && isNavigation(r) {
+			p.ReturnTo = a.here(r)
+		}
 		h(w, r, p)
 		return
 	}
 	if p.Kind == KindSignIn && isNavigation(r) {
-		w.Header().Set("Cache-Control", "no-store")
 		redirect(w, a.LoginURL(a.here(r)), http.StatusFound)
 		return
-	}
-	if p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
 	}
 	if p.Kind == KindSignIn {
 		w.Header().Set("WWW-Authenticate", `GitHub login="`+a.cfg.LoginPath+`"`)
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if acceptsHTML(r) {

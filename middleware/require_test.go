@@ -302,3 +302,53 @@ func TestFailTellsSignInTroubleFromGitHubTrouble(t *testing.T) {
 	wantProblem(t, b.get("/me"), http.StatusBadGateway, "GitHub could not do this")
 	b.wantSignedIn("octocat")
 }
+
+func TestCallWithoutAnAnswerIsTryAgainAndNoAnswerOfGitHubs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	b.signIn()
+	s.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), LoseAnswer: true})
+	p := b.get("/me")
+	wantProblem(t, p, http.StatusServiceUnavailable, "Please try again in a moment")
+	if p.Header.Get("Retry-After") != "5" {
+		t.Errorf("Retry-After: %q", p.Header.Get("Retry-After"))
+	}
+	b.wantSignedIn("octocat")
+}
+
+// Require on single routes, and nothing around the mux: a visitor is sent to where nobody answers.
+func TestForgottenMiddlewareIsSaidOnceInTheLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withWrap(func(_ *middleware.Authenticator, h http.Handler) http.Handler { return h }))
+	b := s.browser(t)
+	for range 3 {
+		if p := b.get("/me"); p.StatusCode == http.StatusOK && strings.HasPrefix(p.body, "you are") {
+			t.Errorf("GET /me = %d %q", p.StatusCode, p.body)
+		}
+	}
+	if n := strings.Count(s.log.String(), "nothing answers the login route"); n != 1 {
+		t.Errorf("the log says it %d times", n)
+	}
+}
+
+// An app that wants its own error pages does not want its visitors to stop being sent to sign in.
+func TestOwnErrorPagesLeaveTheWayToSignIn(t *testing.T) {
+	t.Parallel()
+	var returnTo string
+	own := func(w http.ResponseWriter, _ *http.Request, p *middleware.Problem) {
+		returnTo = p.ReturnTo
+		w.WriteHeader(http.StatusTeapot)
+	}
+	for want, kinds := range map[int][]middleware.Kind{http.StatusFound: nil, http.StatusTeapot: {middleware.KindSignIn}} {
+		s := newSite(t, withOptions(middleware.WithErrorHandler(own, kinds...)))
+		b := s.browser(t)
+		p := b.still(func() page { return b.get("/me?x=1") })
+		if p.StatusCode != want || p.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("with kinds %v: %d, Cache-Control %q; want %d", kinds, p.StatusCode, p.Header.Get("Cache-Control"), want)
+		}
+	}
+	if returnTo != "/me?x=1" {
+		t.Errorf("the app's page leads back to %q", returnTo)
+	}
+}

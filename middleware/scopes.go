@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -103,6 +104,8 @@ func (a *Authenticator) stepUpFailed(w http.ResponseWriter, r *http.Request, t a
 	if err != nil || len(missing) == 0 {
 		return false
 	}
+	a.log.LogAttrs(r.Context(), slog.LevelWarn, "GitHub did not grant the scopes that a page needs: the user said no, or the app is a GitHub App, which has permissions instead and no use for RequireScopes",
+		slog.String("scopes", strings.Join(missing, " ")))
 	a.fail(w, r, &Problem{Kind: KindScopes, MissingScopes: missing, ReturnTo: t.ReturnTo})
 	return true
 }

@@ -103,6 +103,9 @@ func TestWhoComesBackWithoutTheScopeGetsAPageAndNoLoop(t *testing.T) {
 		t.Errorf("%d trips to GitHub, want 1", n)
 	}
 	b.wantSignedIn("octocat")
+	if !strings.Contains(s.log.String(), "no use for RequireScopes") {
+		t.Error("the log does not say why")
+	}
 }
 
 func TestLinkCantAskForScopesThatNoHandlerNeeds(t *testing.T) {

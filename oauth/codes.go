@@ -31,6 +31,9 @@ const (
 	// CodeApplicationSuspended: GitHub suspended the app.
 	CodeApplicationSuspended Code = "application_suspended"
 
+	// CodeInvalidScope: a scope that was asked for is none (RFC 6749, section 4.1.2.1; not in GitHub's docs).
+	CodeInvalidScope Code = "invalid_scope"
+
 	// CodeAuthorizationPending, of the device flow: the user has not entered the code yet.
 	CodeAuthorizationPending Code = "authorization_pending"
 	// CodeSlowDown, of the device flow: the app polls too often.
@@ -58,6 +61,7 @@ var codes = map[Code]struct {
 	CodeUnsupportedGrantType:       {ErrMisconfigured, "the host doesn't know this kind of request: is it a github?"},
 	CodeAccessDenied:               {ErrStartAgain, "the user refused"},
 	CodeApplicationSuspended:       {ErrMisconfigured, "github suspended the app: ask github's support why"},
+	CodeInvalidScope:               {ErrMisconfigured, "github has no scope of that name: correct the scopes that the app asks for"},
 	CodeAuthorizationPending:       {ErrTryLater, "the user has not entered the code yet"},
 	CodeSlowDown:                   {ErrTryLater, "the app polls too often"},
 	CodeExpiredToken:               {ErrStartAgain, "the device code is too old"},
