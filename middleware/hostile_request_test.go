@@ -215,6 +215,40 @@ func TestSignOutIsAnsweredBeforeTheEndOfItsBody(t *testing.T) {
 	b.wantSignedOut()
 }
 
+// A form that never ends keeps neither the connection nor whoever is to be signed out.
+func TestSignOutDoesNotWaitForAFormThatTrickles(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		b := s.browser(t)
+		b.signIn()
+		session := b.sessionCookies()[0]
+		here, there := net.Pipe()
+		server := &http.Server{Handler: s.handler}
+		go func() { _ = server.Serve(&oneConn{conn: there, closed: make(chan struct{})}) }()
+		defer server.Close()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			_, err := fmt.Fprintf(here, "POST /auth/github/logout HTTP/1.1\r\nHost: app.example\r\nCookie: %s=%s\r\nContent-Length: 1000\r\n"+
+				"Content-Type: application/x-www-form-urlencoded\r\n\r\n", session.Name, session.Value)
+			for err == nil {
+				time.Sleep(time.Second)
+				_, err = here.Write([]byte("x"))
+			}
+		}()
+		start := time.Now()
+		answer := make([]byte, 1024)
+		n, err := here.Read(answer)
+		if took := time.Since(start); err != nil || took >= 10*time.Second || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 204") {
+			t.Errorf("%v, after %v: %.40q", err, took, answer[:n])
+		}
+		_ = here.Close()
+		<-sent
+		b.wantSignedOut()
+	})
+}
+
 // countingStore counts what is asked of it.
 type countingStore struct {
 	store.Store

@@ -16,6 +16,9 @@ const (
 
 	// maxLogoutForm bounds the form of a sign-out, in bytes.
 	maxLogoutForm = 16 << 10
+
+	// formTimeout is how long it may take to arrive.
+	formTimeout = 4 * time.Second
 )
 
 // logout ends this browser's login, or what its form says: see [Authenticator.Logins]. It takes POSTs from this site alone: a
@@ -68,6 +71,16 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 func logoutForm(w http.ResponseWriter, r *http.Request) (which, returnTo string) {
 	if r.Body != nil {
 		r.Body = http.MaxBytesReader(w, r.Body, maxLogoutForm)
+	}
+	// Whoever sends a byte a minute does not keep the connection. Where the server can't do that, its ReadTimeout has to.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(formTimeout))
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxLogoutForm) // What a script's FormData is sent as.
+	}
+	if err == nil || errors.Is(err, http.ErrNotMultipart) {
+		_ = rc.SetReadDeadline(time.Time{}) // Left standing, it would end the request's context.
 	}
 	return r.PostFormValue("end"), r.PostFormValue("return_to")
 }
