@@ -51,7 +51,8 @@ const (
 //
 // A delivery without a valid X-Hub-Signature-256 gets 403, and nothing in it is looked at. A signed one is no more
 // than a hint, since it can come late or twice: GitHub is asked about the stored token before anything is forgotten, so no
-// delivery, however often it is sent, signs out a user who has signed in since. The answer is 204 when that is done, and 202
+// delivery, however often it is sent, signs out a user who has signed in since, unless their token can't be refreshed any more,
+// and they have to sign in again anyway. The answer is 204 when that is done, and 202
 // when GitHub or the store does not answer within four seconds: then it goes on behind, see
 // [grant.Manager.NoteRevoked]. Other events and actions get 204 and are ignored.
 //
