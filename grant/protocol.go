@@ -328,7 +328,7 @@ func (r rotation) writeID() string { return r.name + "." + r.phase.String() + ".
 func (r rotation) wrote(now *record) bool { return strings.HasPrefix(now.WriteID, r.writeID()) }
 
 func (r rotation) write(n *record, version string) (rotation, effect) {
-	n.WriteID = r.writeID() + version
+	n.sign(r.writeID() + version)
 	r.tried = true
 	return r, effect{op: write, record: n, version: version}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/ghlogin/ghlogin/oauth"
@@ -30,6 +31,10 @@ type record struct {
 	// WriteID is random with each change. After a Put whose answer got lost it tells one's own write
 	// from another's. A refresh's names its phase.
 	WriteID string `json:"write_id"`
+
+	// Before are the beginnings of the write ids before it, the newest last: by them it shows that a write counted which
+	// others have built on, or undone, before its writer looked again.
+	Before []string `json:"before,omitempty"`
 
 	User   oauth.User       `json:"user"`
 	Token  token            `json:"token,omitzero"`
@@ -118,8 +123,29 @@ func (r *record) clone() *record {
 
 // forget makes r a tombstone: nothing of the user or their token is left in it.
 func (r *record) forget(now time.Time) {
-	*r = record{ClientID: r.ClientID, Forgotten: now.UTC()}
+	*r = record{ClientID: r.ClientID, WriteID: r.WriteID, Before: r.Before, Forgotten: now.UTC()}
 }
+
+const (
+	// keptWrites is how many write ids before the last are kept: more than come between a writer's Put and its next look.
+	keptWrites = 4
+	// writeNameLength is how much of each: 40 random bits.
+	writeNameLength = 8
+)
+
+// sign gives r, which is written over what it was made from, a write id.
+func (r *record) sign(writeID string) {
+	before := r.Before[max(0, len(r.Before)-keptWrites+1):]
+	if r.WriteID != "" {
+		before = append(slices.Clone(before), writeName(r.WriteID))
+	}
+	r.WriteID, r.Before = writeID, before
+}
+
+// follows says whether r was built on a write of that id, or on what was built on it, as far as that is kept.
+func (r *record) follows(writeID string) bool { return slices.Contains(r.Before, writeName(writeID)) }
+
+func writeName(writeID string) string { return writeID[:min(writeNameLength, len(writeID))] }
 
 // signedIn says whether a login id stands in the grant.
 func (r *record) signedIn(loginID string, now time.Time) bool {

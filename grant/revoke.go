@@ -96,7 +96,7 @@ func (m *Manager) revokeBehind(ctx context.Context, t oauth.Token, grace time.Du
 
 // revokeUnlessStored deals with a sign-in whose write failed: it may have taken effect all the same, and then the user's
 // other browsers live on this token, and nobody knows the one that it replaced.
-func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage string, tok oauth.Token, replaced *record) {
+func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage string, tok oauth.Token, replaced replacedTokens) {
 	counted := func(r *record) bool {
 		_, ok := r.Logins[s.LoginID]
 		return ok || r.Lineage == lineage
@@ -105,8 +105,10 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage str
 		if !counted {
 			m.revoke(ctx, tok, 0, "it could not be stored")
 		}
-		if r.Lineage != replaced.Lineage { // By this sign-in, or by whoever has written since.
-			m.revoke(ctx, replaced.Token.oauth(), revokeGrace, "a new sign-in replaced it")
+		for _, old := range replaced {
+			if r.Lineage != old.Lineage { // Replaced by this sign-in, or by whoever has written since.
+				m.revoke(ctx, old.Token.oauth(), revokeGrace, "a new sign-in replaced it")
+			}
 		}
 	})
 }
@@ -143,7 +145,7 @@ func (m *Manager) settleDoubt(ctx context.Context, userID int64, counted func(*r
 				if same.Lineage == "" {
 					same.forget(m.clock())
 				}
-				same.WriteID = rand.Text()
+				same.sign(rand.Text())
 				if _, err = m.put(ctx, userID, same, version); err == nil {
 					then(ctx, same, counted(same))
 					return

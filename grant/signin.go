@@ -79,8 +79,8 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	now := m.clock()
 	session := Session{UserID: user.ID, LoginID: rand.Text()}
 	lineage := rand.Text()
-	replaced := new(record) // By the write that counted, also where its answer got lost.
-	tried := false          // To write.
+	var replaced replacedTokens
+	tried := false // To write.
 	stored, err := m.update(ctx, user.ID, func(r *record, again bool) error {
 		tried = true
 		if _, ok := r.Logins[session.LoginID]; ok {
@@ -90,13 +90,15 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 			return &StoreError{Op: "put", Err: errors.New("whether it counted is not known")}
 		}
 		if r.ClientID != m.app.ClientID() {
-			*r = record{} // Another app's logins are not ours, nor is its token.
+			*r = record{WriteID: r.WriteID, Before: r.Before} // Another app's logins are not ours, nor is its token.
 		}
-		if replaced = r.clone(); r.Token.AccessToken.Equal(tok.AccessToken) {
-			replaced.Token = token{} // GitHub gave the same one again, so it must live.
+		if !r.Token.AccessToken.Equal(tok.AccessToken) { // Else GitHub gave the same one again, so it must live.
+			replaced.add(r)
 		}
 		*r = record{
 			ClientID: m.app.ClientID(),
+			WriteID:  r.WriteID,
+			Before:   r.Before,
 			User:     user,
 			Token:    storedToken(tok, now),
 			Logins:   r.Logins,
@@ -116,7 +118,24 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 		return Session{}, oauth.User{}, err
 	}
 	m.giveUpPair(ctx, user.ID, stored)
-	m.revoke(ctx, replaced.Token.oauth(), revokeGrace, "a new sign-in replaced it")
+	for _, r := range replaced {
+		m.revoke(ctx, r.Token.oauth(), revokeGrace, "a new sign-in replaced it")
+	}
 	m.tell(ctx, Event{Kind: EventSignedIn, UserID: user.ID, Took: time.Since(start)})
 	return session, user, nil
+}
+
+// replacedTokens are what the tries of a sign-in were written over, by lineage. Which of them counted need not show: a Put
+// whose answer was lost may have, and the read after it may have lagged behind. All of them are of the past once the sign-in
+// stands.
+type replacedTokens map[string]*record
+
+func (t *replacedTokens) add(r *record) {
+	if known, ok := (*t)[r.Lineage]; r.Lineage == "" || ok && known.Generation > r.Generation {
+		return
+	}
+	if *t == nil {
+		*t = make(replacedTokens)
+	}
+	(*t)[r.Lineage] = r.clone()
 }

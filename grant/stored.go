@@ -115,8 +115,8 @@ var errUnchanged = errors.New("grant: nothing to change")
 // other writer comes between. It returns the record as it is then. If change returns errUnchanged nothing is
 // written, and that is no error; any other ends the update.
 //
-// again tells change that a Put of this update went unanswered and that somebody has written since: it may have
-// counted, and been undone.
+// again tells change that a Put of this update has counted, or went unanswered and may have, and that somebody has written
+// since: it may have been undone.
 //
 // Whatever a refresh does not write goes through here, so every change to a grant says in one func what must
 // still be true of it.
@@ -133,13 +133,14 @@ func (m *Manager) update(ctx context.Context, userID int64, change func(r *recor
 			return now, nil
 		}
 		after := now.clone()
-		switch err := change(after, unanswered && version != over); {
+		// A store may call its own client's repetition of a Put a conflict, so that one counted shows by who built on it.
+		switch err := change(after, now.follows(writeID) || unanswered && version != over); {
 		case errors.Is(err, errUnchanged):
 			return now, nil
 		case err != nil:
 			return nil, err
 		}
-		after.WriteID = writeID + version
+		after.sign(writeID + version)
 		_, err = m.put(ctx, userID, after, version)
 		if err == nil {
 			return after, nil
