@@ -61,17 +61,22 @@ func configFromEnv() (config, error) {
 	if file := os.Getenv("COOKIE_KEY_FILE"); file == "" {
 		problem("COOKIE_KEY_FILE is not set: it is a file with 32 bytes or more of randomness, the same for all replicas; make it with `openssl rand -base64 32`")
 	} else if text, err := os.ReadFile(file); err != nil { //nolint:gosec // The operator names it.
-		problem("COOKIE_KEY_FILE: %w", err)
+		problem("COOKIE_KEY_FILE: the key can't be read: %w", err)
 	} else {
 		for key := range strings.FieldsSeq(string(text)) {
 			c.GitHub.CookieKeys = append(c.GitHub.CookieKeys, oauth.NewSecret(key))
+			if len(key) < 32 {
+				problem("COOKIE_KEY_FILE: key %d has %d bytes, of 32 that it needs: make it with `openssl rand -base64 32`", len(c.GitHub.CookieKeys), len(key))
+			}
 		}
 		if len(c.GitHub.CookieKeys) == 0 {
-			problem("COOKIE_KEY_FILE: %s is empty", file)
+			problem("COOKIE_KEY_FILE: the file is empty; make a key with `openssl rand -base64 32`")
 		}
 	}
 	if c.Vault.Address == "" {
 		problem("VAULT_ADDR is not set: it is Vault's address, such as https://vault.example.com:8200")
+	} else if err := c.Vault.Validate(); err != nil {
+		problem("VAULT_ADDR, VAULT_MOUNT: %w", err)
 	}
 	role, roleID, secretIDFile := os.Getenv("VAULT_KUBERNETES_ROLE"), os.Getenv("VAULT_ROLE_ID"), os.Getenv("VAULT_SECRET_ID_FILE")
 	switch {
@@ -82,12 +87,17 @@ func configFromEnv() (config, error) {
 	case roleID == "" || secretIDFile == "":
 		problem("VAULT_ROLE_ID and VAULT_SECRET_ID_FILE are not both set: they are an AppRole's; on Kubernetes set VAULT_KUBERNETES_ROLE instead")
 	default:
+		if _, err := os.ReadFile(secretIDFile); err != nil { //nolint:gosec // The operator names it.
+			problem("VAULT_SECRET_ID_FILE: the secret id can't be read: %w", err)
+		}
 		c.VaultLogin = vault.AppRole(roleID, secretIDFile)
 	}
 	switch sessions := cmp.Or(os.Getenv("SESSIONS"), "redis"); sessions {
 	case "cookie":
 	case "redis":
-		if c.Redis, err = redis.ParseURL(os.Getenv("REDIS_URL")); err != nil {
+		if os.Getenv("REDIS_URL") == "" {
+			problem("REDIS_URL is not set: write redis://HOST:6379/0, or set SESSIONS=cookie to do without")
+		} else if c.Redis, err = redis.ParseURL(os.Getenv("REDIS_URL")); err != nil {
 			problem("REDIS_URL is not one of a Redis: write redis://HOST:6379/0, or set SESSIONS=cookie to do without") // Its error quotes the password.
 		}
 	default:

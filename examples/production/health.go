@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -26,10 +27,28 @@ type health struct {
 	checkedAt time.Time
 	refused   error // GitHub's last word on the app's credentials; nil is good.
 	accepted  bool  // They were good once.
+
+	log *slog.Logger
+	was map[string]bool // What was bad at the last look.
 }
 
-func newHealth(st store.Store, rdb *redis.Client, grants *grant.Manager) *health {
-	return &health{store: st, redis: rdb, grants: grants}
+func newHealth(st store.Store, rdb *redis.Client, grants *grant.Manager, log *slog.Logger) *health {
+	return &health{store: st, redis: rdb, grants: grants, log: log, was: make(map[string]bool)}
+}
+
+// note logs what turns bad, and what is good again: an orchestrator shows the status of /readyz, and not its words.
+func (h *health) note(ctx context.Context, part string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch bad := err != nil; {
+	case bad == h.was[part]:
+		return
+	case bad:
+		h.log.WarnContext(ctx, "not well", "part", part, "error", err)
+	default:
+		h.log.InfoContext(ctx, "well again", "part", part)
+	}
+	h.was[part] = err != nil
 }
 
 // leave has balancers send nobody here any more, and gives them a moment to notice.
@@ -62,6 +81,7 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	parts := map[string]string{"vault": "ok", "redis": "ok", "github_credentials": "ok"}
 	status := http.StatusOK
 	bad := func(part string, err error, fatal bool) {
+		h.note(ctx, part, err)
 		if err == nil {
 			return
 		}
@@ -81,10 +101,11 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	accepted, refused := h.credentials(ctx)
 	bad("github_credentials", refused, !accepted)
 	h.mu.Lock()
-	if h.leaving {
+	leaving := h.leaving
+	h.mu.Unlock()
+	if leaving {
 		bad("server", errors.New("stopping"), true)
 	}
-	h.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(parts)

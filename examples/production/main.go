@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	_ "golang.org/x/crypto/x509roots/fallback" // Where the image brings no root certificates of its own.
@@ -61,7 +62,7 @@ func run(log *slog.Logger) error {
 	start, cancel := context.WithTimeout(context.Background(), app.StartTimeout())
 	defer cancel()
 	if err := app.Start(start); err != nil {
-		return err
+		return dig.RootCause(err) // Without the names of the funcs on the way, which tell nobody what to do.
 	}
 	signal := <-app.Wait()
 	log.Info("stopping", "signal", fmt.Sprint(signal.Signal))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -51,6 +52,25 @@ func TestAllThatIsWrongWithTheEnvironmentIsOneMessage(t *testing.T) {
 	}
 	if status != 1 {
 		t.Errorf("exit status %d, want 1", status)
+	}
+}
+
+// What is there but can't be right is in the same message, and not found at the next start.
+func TestSettingsThatCantBeRightAreInTheSameMessage(t *testing.T) {
+	t.Parallel()
+	status, told := runToEnd(t, []string{
+		"GITHUB_CLIENT_ID=Iv23liExample", "GITHUB_CLIENT_SECRET=a-client-secret", "GITHUB_REDIRECT_URL=https://app.example/auth/github/callback",
+		"COOKIE_KEY_FILE=" + file(t, "short"), "VAULT_ADDR=http://vault.example.com", "VAULT_ROLE_ID=x", "VAULT_SECRET_ID_FILE=/nope",
+	})
+	for _, want := range []string{
+		"COOKIE_KEY_FILE: key 1 has 5 bytes", "VAULT_ADDR", "write https://vault.example.com", "VAULT_SECRET_ID_FILE", "REDIS_URL is not set",
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("no word of %s in:\n%s", want, told)
+		}
+	}
+	if status != 1 || strings.Contains(told, "could not build arguments") || strings.Contains(told, "short") {
+		t.Errorf("status %d:\n%s", status, told)
 	}
 }
 
@@ -121,11 +141,20 @@ func TestReadinessNamesWhatIsWrong(t *testing.T) {
 func TestRefusedSecretTakesNoReplicaOutThatHadAGoodOne(t *testing.T) {
 	t.Parallel()
 	for accepted, want := range map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable} {
-		h := &health{store: memory.New(), accepted: accepted, refused: errors.New("refused"), checkedAt: time.Now()}
-		rec := httptest.NewRecorder()
-		h.ready(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-		if rec.Code != want || !strings.Contains(rec.Body.String(), "refused") {
-			t.Errorf("accepted before %t: %d %s, want %d", accepted, rec.Code, rec.Body, want)
+		var log strings.Builder
+		h := newHealth(memory.New(), nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+		h.accepted, h.refused, h.checkedAt = accepted, errors.New("refused"), time.Now()
+		for range 3 {
+			rec := httptest.NewRecorder()
+			h.ready(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+			if rec.Code != want || !strings.Contains(rec.Body.String(), "refused") {
+				t.Errorf("accepted before %t: %d %s, want %d", accepted, rec.Code, rec.Body, want)
+			}
+		}
+		h.refused = nil
+		h.ready(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if told := log.String(); strings.Count(told, "not well") != 1 || strings.Count(told, "well again") != 1 {
+			t.Errorf("the log should say once that it is bad, and once that it is good again:\n%s", told)
 		}
 	}
 }

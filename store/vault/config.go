@@ -87,6 +87,12 @@ func ConfigFromEnv() (Config, Login, error) {
 	return cfg, Token(token), errors.Join(problems...)
 }
 
+// Validate returns all that is wrong with c for [Open] and [Prepare], which ask it themselves: for a program that wants to say
+// it together with what else is wrong with its settings.
+func (c Config) Validate() error {
+	return errors.Join(c.validateAddress(), c.validatePaths())
+}
+
 func (c Config) withDefaults() Config {
 	c.Mount = cmp.Or(c.Mount, DefaultMount)
 	c.Prefix = cmp.Or(c.Prefix, DefaultPrefix)

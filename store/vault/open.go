@@ -28,8 +28,8 @@ func Prepare(cfg Config, login Login, opts ...Option) (*Store, error) {
 	if login == nil {
 		return nil, errors.New("vault: the login is nil; AppRole, Kubernetes, JWT, TokenFile and Token make one")
 	}
-	if err := cfg.validateAddress(); err != nil {
-		return nil, fmt.Errorf("vault: the configuration can't be used:\n%w", errors.Join(err, cfg.validatePaths()))
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("vault: the configuration can't be used:\n%w", err)
 	}
 	cfg = cfg.withDefaults()
 	client, err := cfg.newClient()
