@@ -213,6 +213,7 @@ func leakEverywhere(t *testing.T, ourPages bool, more ...middleware.Option) { //
 		}
 		hc, _ := middleware.HTTPClientFromContext(r.Context())
 		user, _ := middleware.UserFromContext(r.Context())
+		synctest.Wait() // What is printed is read without its locks.
 		for what, v := range map[string]any{"context": r.Context(), "client": hc, "transport": hc.Transport, "go-github": gh, "user": user} {
 			l.dump("what a handler has: "+what, v)
 		}
@@ -222,6 +223,7 @@ func leakEverywhere(t *testing.T, ourPages bool, more ...middleware.Option) { //
 		cancel()
 		_, _, err = gh.Users.Get(ctx, "")
 		l.dump("go-github's errors", err)
+		synctest.Wait()
 		defer func() { l.see("panics", fmt.Sprint(recover())+string(debug.Stack())) }()
 		panic(fmt.Sprintf("%+v %+v %#v", hc, gh, s.auth))
 	}))
@@ -230,6 +232,7 @@ func leakEverywhere(t *testing.T, ourPages bool, more ...middleware.Option) { //
 		r.AddCookie(c)
 	}
 	handler.ServeHTTP(httptest.NewRecorder(), r)
+	synctest.Wait()
 	for what, v := range map[string]any{
 		"authenticator": s.auth, "manager": s.auth.Manager(), "config": s.cfg, "webhook": hook, "store": st, "keys": keys,
 		"settings": struct {
