@@ -1,7 +1,7 @@
 // Command report makes docs/performance.md's tables and plot of what `go test -bench` printed. Times are medians; what is
 // compared was measured in one run.
 //
-//	go run ./report -in bench.txt -doc ../docs/performance.md -plot ../docs/images/performance.svg
+//	go run ./report -in bench.txt -doc ../docs/performance.md -plot ../docs/images/performance.png
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 func main() {
 	in := flag.String("in", "bench.txt", "what go test -bench printed")
 	doc := flag.String("doc", "../docs/performance.md", "the document whose tables are written")
-	plotFile := flag.String("plot", "../docs/images/performance.svg", "the plot")
+	plotFile := flag.String("plot", "../docs/images/performance.png", "the plot")
 	flag.Parse()
 	if err := run(*in, *doc, *plotFile); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "report:", err)

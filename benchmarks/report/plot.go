@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// plot draws what a signed-in request costs, site by site.
+// plot draws, as pixels since fonts differ from browser to browser, what a signed-in request costs, site by site.
 func (r results) plot(file string) error {
 	p := plot.New()
 	p.Title.Text = "A signed-in request, beside scs alone"
@@ -34,7 +34,8 @@ func (r results) plot(file string) error {
 		p.Add(bars)
 		p.Legend.Add(work.text, bars)
 	}
-	p.Legend.Top = true
-	p.NominalX("scs alone", "gothic", "by hand", "ghlogin", "ghlogin, cookie")
+	p.Legend.Top, p.Legend.Padding = true, vg.Points(4)
+	p.NominalX("scs alone", "gothic", "by hand", "ghlogin", "… cookies")
+	p.X.Min, p.X.Max = -0.5, 4.7
 	return p.Save(16*vg.Centimeter, 8*vg.Centimeter, file)
 }
