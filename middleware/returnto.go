@@ -41,7 +41,16 @@ func localPath(raw string) string {
 
 func notInPaths(r rune) bool { return r <= ' ' || r == 0x7f }
 
-func isDots(segment string) bool { return segment == "." || segment == ".." }
+// isDots says whether a browser takes a segment for "." or "..", which it does with their encoded spelling, too, and so with what
+// was encoded more than once as soon as a page repeats it.
+func isDots(segment string) bool {
+	segment = strings.ToLower(segment)
+	for strings.Contains(segment, "%25") {
+		segment = strings.ReplaceAll(segment, "%25", "%")
+	}
+	segment = strings.ReplaceAll(segment, "%2e", ".")
+	return segment == "." || segment == ".."
+}
 
 // returnPath is where a sign-in that was asked to end at raw ends.
 func (a *Authenticator) returnPath(raw string) string {
