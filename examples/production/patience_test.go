@@ -34,6 +34,7 @@ func TestHangingRedisCostsAPageTwoSeconds(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o, err := redis.ParseURL("redis://192.0.2.1:6379/0") // A name would be looked up, which no bubble can wait for.
 				if err != nil {
