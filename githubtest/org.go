@@ -9,7 +9,8 @@ import (
 )
 
 // Org is what an organization demands of the apps and the people that read from it. One that was
-// never set demands nothing, and every organization that a [User] belongs to exists.
+// never set demands nothing, and every organization that a [User] belongs to exists. Who belongs to it
+// stands in [User.Orgs].
 type Org struct {
 	// Login is the organization's name, compared without regard to case.
 	Login string

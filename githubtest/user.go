@@ -129,6 +129,16 @@ func (s *Server) AddUser(u User) {
 	reg.User, reg.updated = u, now
 }
 
+// User returns a copy of an account, to be changed and given to [Server.AddUser]. It panics on an unknown
+// login.
+func (s *Server) User(login string) User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.mustUser(login).User
+	u.Orgs, u.Teams, u.Repos = slices.Clone(u.Orgs), slices.Clone(u.Teams), slices.Clone(u.Repos)
+	return u
+}
+
 // RenameUser gives the account another login; its ID, tokens and grants stay. At GitHub the old
 // login is free at once for somebody else. It panics on an unknown id and on a login that is taken.
 func (s *Server) RenameUser(id int64, login string) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alexedwards/scs/goredisstore"
 	"github.com/alexedwards/scs/v2"
@@ -115,8 +116,19 @@ func (c config) sessions() fx.Option {
 	return fx.Provide(newRedis, newSessions)
 }
 
+// impatient bounds what a Redis that hangs costs a page: two tries of a second each, where REDIS_URL says nothing else. By
+// go-redis' own settings it is a multiple of that, and requests pile up.
+func impatient(o redis.Options) *redis.Options {
+	o.DialTimeout = cmp.Or(o.DialTimeout, time.Second)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Second) // WriteTimeout follows it.
+	o.PoolTimeout = cmp.Or(o.PoolTimeout, time.Second)
+	o.MaxRetries = cmp.Or(o.MaxRetries, 1)
+	o.DialerRetries = cmp.Or(o.DialerRetries, 1)
+	return &o
+}
+
 func newRedis(lc fx.Lifecycle, c config) *redis.Client {
-	client := redis.NewClient(c.Redis)
+	client := redis.NewClient(impatient(*c.Redis))
 	lc.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			if err := client.Ping(ctx).Err(); err != nil {

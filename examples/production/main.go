@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -30,12 +31,22 @@ const (
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	log := newLog(os.Stdout)
 	if err := run(log); err != nil {
 		// For a person who just started it, so without JSON.
 		_, _ = fmt.Fprintf(os.Stderr, "production: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// newLog writes JSON, in which a duration is text such as "1.5ms": slog's own are nanoseconds without a unit.
+func newLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String())
+		}
+		return a
+	}}))
 }
 
 func run(log *slog.Logger) error {

@@ -74,6 +74,19 @@ func TestSettingsThatCantBeRightAreInTheSameMessage(t *testing.T) {
 	}
 }
 
+func TestEmptyKeyFileAndVaultWithoutSchemeNameTheirSettings(t *testing.T) {
+	t.Parallel()
+	status, told := runToEnd(t, []string{"COOKIE_KEY_FILE=" + file(t, ""), "VAULT_ADDR=vault.example.com:8200"})
+	for _, want := range []string{"COOKIE_KEY_FILE: the file is empty", "VAULT_ADDR, VAULT_MOUNT: the address is not one of a Vault"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("no word of %s in:\n%s", want, told)
+		}
+	}
+	if status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+}
+
 func TestAbsentVaultOrRedisIsASentence(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(nil)

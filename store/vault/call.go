@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -34,7 +35,12 @@ func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return classify(err)
+	err = classify(err)
+	if e, ok := errors.AsType[*Error](err); ok && e.advice == givePolicy {
+		// The policy may be there, for another prefix.
+		e.advice = fmt.Sprintf("%s, with mount %s and prefix %s as set here", givePolicy, s.cfg.Mount, s.cfg.Prefix)
+	}
+	return err
 }
 
 // get reads a path. It returns [store.ErrNotFound] for one answer alone, that of Vault for a path where

@@ -76,7 +76,7 @@ func setupError(advice string, err error) *Error {
 	return e
 }
 
-// Advice that Ping makes more exact.
+// Advice that Ping and [Store.call] make more exact.
 const (
 	checkMount = "check the mount and the namespace"
 	givePolicy = "give the token the policy in store/vault/app.hcl"

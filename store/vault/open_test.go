@@ -169,6 +169,8 @@ func TestPolicyThatIsTooSmallIsAnErrorAndNoLoginLoop(t *testing.T) {
 	for range 50 {
 		if _, err := s.Get(t.Context(), key); !errors.Is(err, vault.ErrDenied) || !strings.Contains(err.Error(), "app.hcl") {
 			t.Fatalf("Get = %v, want ErrDenied that says what to do", err)
+		} else if !strings.Contains(err.Error(), "mount "+mount+" and prefix "+vault.DefaultPrefix) || strings.Contains(err.Error(), "583231") {
+			t.Fatalf("Get = %v, want the mount and the prefix, and no user", err)
 		}
 	}
 	if n := logins.Load(); n > 2 {

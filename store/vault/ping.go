@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/ghlogin/ghlogin/store"
 )
@@ -72,7 +73,7 @@ func (s *Store) checkEngine(ctx context.Context) error {
 		return setupError(fmt.Sprintf("the mount %s is KV version 1, which has no check-and-set: enable one with `vault secrets enable -path=%s kv-v2`", mount, mount), nil)
 	case isError && e.Status == http.StatusNotFound && e.advice == checkMount:
 		return setupError(fmt.Sprintf("there is no mount %s in this namespace: enable it with `vault secrets enable -path=%s kv-v2`", mount, mount), nil)
-	case isError && e.advice == givePolicy: // And not for a token that is dead, or a log-in that was refused.
+	case isError && strings.HasPrefix(e.advice, givePolicy): // And not for a token that is dead, or a log-in that was refused.
 		return &Error{Class: ErrDenied, Status: e.Status, advice: fmt.Sprintf(
 			"the token may not read %s/config: give it the policy in store/vault/app.hcl, and check mount and namespace", mount), detail: e.detail}
 	case err != nil:

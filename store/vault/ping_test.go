@@ -37,7 +37,7 @@ func TestPingSaysWhatToChange(t *testing.T) {
 		"no policy":      {vault.Config{Mount: mount}, v.Policy(t, ""), vault.ErrDenied, "app.hcl"},
 		"may not read":   {vault.Config{Mount: mount}, v.Policy(t, without(`, "read"`)), vault.ErrDenied, "app.hcl"},
 		"may not write":  {vault.Config{Mount: mount}, v.Policy(t, without(`"create", "update", `)), vault.ErrDenied, "app.hcl"},
-		"another prefix": {vault.Config{Mount: mount, Prefix: "others"}, v.Policy(t, app), vault.ErrDenied, "app.hcl"},
+		"another prefix": {vault.Config{Mount: mount, Prefix: "others"}, v.Policy(t, app), vault.ErrDenied, "app.hcl, with mount " + mount + " and prefix others as set here"},
 		"CE namespace":   {vault.Config{Mount: mount, Namespace: "team"}, v.RootToken, vault.ErrSetup, "community edition"},
 	} {
 		c.cfg.Address = v.Address

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -46,11 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "fakegithub: %s (-h lists the flags)\n", message)
 		return exitUsage
 	}
-	server := githubtest.New()
-	app := server.AddApp(conf.app)
-	if conf.signInAs != "" {
-		server.SignInAs(conf.signInAs)
-	}
+	server, app := conf.server()
 	if err := server.Listen(conf.addr); err != nil {
 		_, _ = fmt.Fprintf(stderr, "fakegithub: %v\n", err)
 		return exitFail
@@ -60,6 +57,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	<-ctx.Done()
 	_, _ = fmt.Fprintln(stdout, "stopped")
 	return exitOK
+}
+
+// server sets up what the flags say. It does not listen yet.
+func (c config) server() (*githubtest.Server, githubtest.App) {
+	server := githubtest.New()
+	c.app.ReadsMembers = len(c.orgs) > 0 // Or a GitHub App would not see who belongs to them.
+	app := server.AddApp(c.app)
+	for _, o := range c.orgs {
+		for _, login := range o.members {
+			u := server.User(login)
+			u.Orgs = append(u.Orgs, githubtest.OrgMembership{Org: o.name})
+			server.AddUser(u)
+		}
+	}
+	if c.signInAs != "" {
+		server.SignInAs(c.signInAs)
+	}
+	return server, app
 }
 
 // announce prints the environment for the app under test. The secret is one of a fake, made to be
@@ -78,6 +93,9 @@ Users: octocat, hubot, monalisa. Stop with Ctrl-C.
 `, app.Kind, app.Name, server.URL(), server.APIURL(), app.ClientID, app.Secrets[0], app.Callbacks[0], strings.Join(app.Callbacks, ", "))
 	if app.Kind == githubtest.GitHubApp {
 		_, _ = fmt.Fprintf(w, "Install page: %s/apps/%s/installations/new\n", server.URL(), app.Slug)
+		if app.WebhookURL != "" {
+			_, _ = fmt.Fprintf(w, "Withdraw access, which sends a webhook: %s/settings/connections/applications/%s\n", server.URL(), app.ClientID)
+		}
 	}
 }
 
@@ -86,7 +104,28 @@ type config struct {
 	addr     string
 	app      githubtest.App
 	signInAs string
+	orgs     []org
 }
+
+// org is who belongs to an organization.
+type org struct {
+	name    string
+	members []string
+}
+
+// addOrg reads a value of -org.
+func (c *config) addOrg(value string) error {
+	name, users, _ := strings.Cut(value, "=")
+	members := strings.Split(users, ",")
+	if name == "" || slices.ContainsFunc(members, func(login string) bool { return !isUser(login) }) {
+		return errors.New("write a name and who belongs to it, of octocat, hubot and monalisa, such as acme=octocat,hubot")
+	}
+	c.orgs = append(c.orgs, org{name, members})
+	return nil
+}
+
+// isUser says whether a login is one of githubtest's demo users.
+func isUser(login string) bool { return login == "octocat" || login == "hubot" || login == "monalisa" }
 
 // parse reads the flags. Help goes to usage, all other output is the caller's.
 func parse(args []string, usage io.Writer) (config, error) {
@@ -104,7 +143,8 @@ func parse(args []string, usage io.Writer) (config, error) {
 	flags.DurationVar(&conf.app.TokenLife, "token-life", githubtest.DefaultTokenLife, "`life` of an access token")
 	flags.DurationVar(&conf.app.RefreshLife, "refresh-life", githubtest.DefaultRefreshLife, "`life` of a refresh token")
 	flags.StringVar(&conf.app.WebhookURL, "webhook-url", "", "`URL` for webhooks of a GitHub App")
-	flags.StringVar(&conf.app.WebhookSecret, "webhook-secret", "", "`secret` that signs them")
+	flags.StringVar(&conf.app.WebhookSecret, "webhook-secret", "", "secret that signs webhooks")
+	flags.Func("org", "`organization=users`, such as acme=octocat,hubot, who belong to it; may be given several times", conf.addOrg)
 	flags.StringVar(&conf.signInAs, "sign-in-as", "", "skip the authorize page and sign in as this `login`")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -131,9 +171,7 @@ func (c *config) check(rest []string, kind string) error {
 	default:
 		errs = append(errs, fmt.Errorf("-kind is oauth or github, not %q", kind))
 	}
-	switch c.signInAs {
-	case "", "octocat", "hubot", "monalisa":
-	default:
+	if c.signInAs != "" && !isUser(c.signInAs) {
 		errs = append(errs, fmt.Errorf("-sign-in-as is octocat, hubot or monalisa, not %q", c.signInAs))
 	}
 	if c.app.ClientID == "" {

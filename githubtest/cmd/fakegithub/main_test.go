@@ -86,6 +86,8 @@ func TestBadFlagsGiveOneClearLine(t *testing.T) {
 		{"no life", []string{"-token-life", "0s"}, []string{"-no-expiry"}, exitUsage},
 		{"bad life", []string{"-token-life", "soon"}, []string{"-token-life"}, exitUsage},
 		{"nobody", []string{"-sign-in-as", "nobody"}, []string{"octocat"}, exitUsage},
+		{"organization without users", []string{"-org", "acme"}, []string{"-org", "acme=octocat,hubot"}, exitUsage},
+		{"organization of nobody", []string{"-org", "acme=octocat,nobody"}, []string{"-org", "monalisa"}, exitUsage},
 		{"empty secret", []string{"-client-secret", ""}, []string{"secret"}, exitUsage},
 		{"empty id", []string{"-client-id", ""}, []string{"-client-id"}, exitUsage},
 		{"address", []string{"-addr", "127.0.0.1:99999"}, []string{"99999", "another address"}, exitFail},
@@ -111,13 +113,80 @@ func TestBadFlagsGiveOneClearLine(t *testing.T) {
 	}
 }
 
+func TestOrgFlagMakesMembersThatTheAppCanSee(t *testing.T) {
+	t.Parallel()
+	for kind, scopes := range map[string][]string{"oauth": {"read:org"}, "github": nil} {
+		conf, err := parse([]string{"-kind", kind, "-org", "acme=octocat,hubot", "-org", "other=hubot"}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, app := conf.server()
+		if err := server.Listen("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		for _, want := range []struct {
+			login, org string
+			status     int
+		}{
+			{"octocat", "acme", http.StatusOK},
+			{"hubot", "acme", http.StatusOK},
+			{"monalisa", "acme", http.StatusNotFound},
+			{"hubot", "other", http.StatusOK},
+			{"octocat", "other", http.StatusNotFound},
+			{"octocat", "octo-org", http.StatusOK}, // As without the flag.
+		} {
+			access := server.IssueToken(app.ClientID, want.login, scopes...).AccessToken
+			if got := statusOf(t, server.APIURL()+"user/memberships/orgs/"+want.org, access); got != want.status {
+				t.Errorf("%s app: %s in %s: %d, want %d", kind, want.login, want.org, got, want.status)
+			}
+		}
+	}
+}
+
+// statusOf asks the API with a token.
+func statusOf(t *testing.T, address, access string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+access)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+func TestWebhookURLTellsWhereAccessIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	for hook, want := range map[string]bool{"": false, "http://127.0.0.1:8080/hook": true} {
+		conf, err := parse([]string{"-kind", "github", "-webhook-url", hook, "-webhook-secret", "s"}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, app := conf.server()
+		if err := server.Listen("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		var out strings.Builder
+		announce(&out, server, app)
+		if got := strings.Contains(out.String(), server.URL()+"/settings/connections/applications/"+app.ClientID+"\n"); got != want {
+			t.Errorf("with -webhook-url %q the page is named: %t, want %t, in\n%s", hook, got, want, out.String())
+		}
+	}
+}
+
 func TestHelpListsTheFlags(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	if got := run(t.Context(), []string{"-h"}, &stdout, &stderr); got != exitOK {
 		t.Errorf("status %d", got)
 	}
-	for _, name := range []string{"-addr", "-client-id", "-client-secret", "-callback", "-kind", "-no-expiry", "-token-life"} {
+	for _, name := range []string{"-addr", "-client-id", "-client-secret", "-callback", "-kind", "-no-expiry", "-token-life", "-org"} {
 		if !strings.Contains(stdout.String(), name+" ") && !strings.Contains(stdout.String(), name+"\n") {
 			t.Errorf("no word about %s in %q", name, stdout.String())
 		}
