@@ -130,9 +130,9 @@ func WithGateInterval(d time.Duration) Option {
 }
 
 // WithGateGrace sets for how long somebody who is in may stay while the gates can't be asked, since their last yes, by default
-// an hour; then they get 503. A process that never had an answer about them counts from when it first asked in vain, so a fleet gives up to an hour for each replica. It is
-// bounded because a user who left can bring it about, by using up their rate limit. Zero gives none: what can't be asked in
-// time is 503 at once. Less, and more than a day, is an error.
+// an hour; then they get 503. A process that never had an answer about them counts from when it first asked in vain, so a fleet
+// gives up to an hour for each replica. It is bounded because a user who left can bring it about, by using up their rate
+// limit. Zero gives none: what can't be asked in time is 503 at once. Less, and more than a day, is an error.
 func WithGateGrace(d time.Duration) Option {
 	return func(o *options) error {
 		if d < 0 || d > 24*time.Hour {

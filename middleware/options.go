@@ -59,8 +59,8 @@ func WithSessionManager(m *scs.SessionManager) Option {
 }
 
 // WithCookieSessions keeps sign-ins in a sealed cookie of the browser's, and no session on the server, so that a fleet needs no
-// session store (the grants stay in the store, which several processes, or one that is to outlive a restart, must share): the cookie names a login, and whether that stands the grant says. It needs keys, here or as
-// [Config.CookieKeys], the same on all replicas: with ones derived from the client secrets, as the cookies of sign-ins under
+// session store: the cookie names a login, and whether that stands the grant says. The grants stay in the store, which several
+// processes, or one that is to outlive a restart, must share. It needs keys, here or as [Config.CookieKeys], the same on all replicas: with ones derived from the client secrets, as the cookies of sign-ins under
 // way have by default, everybody would be signed out when a secret is replaced. A key is any text of 32 bytes or more that is
 // random, taken as it is; less is an error.
 //

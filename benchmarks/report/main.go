@@ -74,7 +74,7 @@ func read(file string) (results, error) {
 	for reader := benchfmt.NewReader(f, file); reader.Scan(); {
 		switch rec := reader.Result().(type) {
 		case *benchfmt.Result:
-			name, _, _ := strings.Cut(string(rec.Name), "-2") // Of GOMAXPROCS=2, which `make bench` sets.
+			name := strings.TrimSuffix(string(rec.Name), "-2") // Of GOMAXPROCS=2, which `make bench` sets.
 			if out[name] == nil {
 				out[name] = make(map[string][]float64)
 			}
@@ -96,7 +96,7 @@ func read(file string) (results, error) {
 	return out, nil
 }
 
-// median of the runs; names a benchmark that is missing by NaN-free zero, which shows in the table.
+// median returns the median of the runs; 0 for a benchmark that was not run, of which the table says so.
 func (r results) median(name, unit string) float64 {
 	values := slices.Sorted(slices.Values(r[name][unit]))
 	if len(values) == 0 {
