@@ -248,6 +248,24 @@ func TestAddressesThatShowTokensAreRefused(t *testing.T) {
 	}
 }
 
+// For a program that says all that is wrong with its settings at once: what Open would refuse, without a call.
+func TestValidateNamesAllThatOpenWouldRefuse(t *testing.T) {
+	t.Parallel()
+	err := vault.Config{Address: "http://vault.example.com", Mount: "/ghlogin", Prefix: "../others", Timeout: -time.Second}.Validate()
+	for _, want := range []string{"write https://vault.example.com", "Mount", "Prefix", "timeout"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Validate = %v, want that it says %q", err, want)
+		}
+	}
+	for _, good := range []vault.Config{
+		{Address: "https://vault.example.com:8200"}, {Address: "http://127.0.0.1:8200"}, {Address: "http://vault", AllowPlainHTTP: true, Mount: "kv/team", Prefix: "apps/one"},
+	} {
+		if err := good.Validate(); err != nil {
+			t.Errorf("Validate of %+v = %v", good, err)
+		}
+	}
+}
+
 func TestAbsentVaultAtStartIsASentenceWithinTheTimeout(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(nil)
