@@ -12,7 +12,7 @@ import (
 
 var (
 	// metricName finds what queries ask for. In the dashboard's JSON and the rules' YAML nothing else looks like these.
-	metricName = regexp.MustCompile(`\b(?:ghlogin|go|process)_[a-z_]+`)
+	metricName = regexp.MustCompile(`\b(?:ghlogin|app|go|process)_[a-z_]+`)
 	eventLabel = regexp.MustCompile(`event=\\?"([^"\\]*)\\?"`)
 )
 

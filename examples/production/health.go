@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ghlogin/ghlogin/grant"
@@ -30,25 +31,36 @@ type health struct {
 
 	log *slog.Logger
 	was map[string]bool // What was bad at the last look.
+
+	well *prometheus.GaugeVec // The same for Prometheus, by part.
 }
 
-func newHealth(st store.Store, rdb *redis.Client, grants *grant.Manager, log *slog.Logger) *health {
-	return &health{store: st, redis: rdb, grants: grants, log: log, was: make(map[string]bool)}
+func newHealth(st store.Store, rdb *redis.Client, grants *grant.Manager, log *slog.Logger, metrics prometheus.Registerer) *health {
+	well := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "app_ready", Help: "Whether a part was well at the last look at /readyz: 1, or 0.",
+	}, []string{"part"})
+	metrics.MustRegister(well)
+	return &health{store: st, redis: rdb, grants: grants, log: log, was: make(map[string]bool), well: well}
 }
 
-// note logs what turns bad, and what is good again: an orchestrator shows the status of /readyz, and not its words.
+// note logs what turns bad, and what is good again, and tells Prometheus: an orchestrator shows the status of /readyz, and not
+// its words.
 func (h *health) note(ctx context.Context, part string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	well := 1.0
 	switch bad := err != nil; {
-	case bad == h.was[part]:
+	case errors.Is(err, context.Canceled): // Who asked hung up, which says nothing.
 		return
-	case bad:
+	case bad && !h.was[part]:
 		h.log.WarnContext(ctx, "not well", "part", part, "error", err)
-	default:
+	case !bad && h.was[part]:
 		h.log.InfoContext(ctx, "well again", "part", part)
 	}
-	h.was[part] = err != nil
+	if h.was[part] = err != nil; err != nil {
+		well = 0
+	}
+	h.well.WithLabelValues(part).Set(well)
 }
 
 // leave has balancers send nobody here any more, and gives them a moment to notice.
@@ -104,7 +116,7 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	leaving := h.leaving
 	h.mu.Unlock()
 	if leaving {
-		bad("server", errors.New("stopping"), true)
+		parts["server"], status = "stopping", http.StatusServiceUnavailable
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/ghlogin/ghlogin/store"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
 
@@ -155,7 +158,8 @@ func TestRefusedSecretTakesNoReplicaOutThatHadAGoodOne(t *testing.T) {
 	t.Parallel()
 	for accepted, want := range map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable} {
 		var log strings.Builder
-		h := newHealth(memory.New(), nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+		registry := prometheus.NewRegistry()
+		h := newHealth(pingable{memory.New()}, nil, nil, slog.New(slog.NewTextHandler(&log, nil)), registry)
 		h.accepted, h.refused, h.checkedAt = accepted, errors.New("refused"), time.Now()
 		for range 3 {
 			rec := httptest.NewRecorder()
@@ -164,10 +168,57 @@ func TestRefusedSecretTakesNoReplicaOutThatHadAGoodOne(t *testing.T) {
 				t.Errorf("accepted before %t: %d %s, want %d", accepted, rec.Code, rec.Body, want)
 			}
 		}
+		if page := metricsPage(t, registry); !strings.Contains(page, `app_ready{part="github_credentials"} 0`) || !strings.Contains(page, `app_ready{part="vault"} 1`) {
+			t.Errorf("the metrics don't say which part is not well:\n%s", page)
+		}
 		h.refused = nil
 		h.ready(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if told := log.String(); strings.Count(told, "not well") != 1 || strings.Count(told, "well again") != 1 {
 			t.Errorf("the log should say once that it is bad, and once that it is good again:\n%s", told)
 		}
+		if page := metricsPage(t, registry); !strings.Contains(page, `app_ready{part="github_credentials"} 1`) {
+			t.Errorf("the metrics don't say that all is well again:\n%s", page)
+		}
 	}
+}
+
+// Who looks at /readyz and hangs up learns nothing about Vault, and a replica that is told to stop is not unwell: neither is
+// an alarm.
+func TestHungUpProbeAndStopAreNoAlarm(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	registry := prometheus.NewRegistry()
+	h := newHealth(pingable{memory.New()}, nil, nil, slog.New(slog.NewTextHandler(&log, nil)), registry)
+	h.accepted, h.checkedAt = true, time.Now()
+	ask := func(ctx context.Context) *httptest.ResponseRecorder {
+		rec := httptest.NewRecorder()
+		h.ready(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil))
+		return rec
+	}
+	if rec := ask(t.Context()); rec.Code != http.StatusOK {
+		t.Fatalf("a replica that is well says %d %s", rec.Code, rec.Body)
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	ask(gone)
+	h.leaving = true
+	if rec := ask(t.Context()); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "stopping") {
+		t.Errorf("a replica that stops says %d %s", rec.Code, rec.Body)
+	}
+	if page := metricsPage(t, registry); log.Len() > 0 || strings.Contains(page, "} 0") || !strings.Contains(page, `app_ready{part="vault"} 1`) {
+		t.Errorf("the log:\n%s\nthe metrics:\n%s", log.String(), page)
+	}
+}
+
+// pingable is a store that answers whoever still waits for it.
+type pingable struct{ store.Store }
+
+func (pingable) Ping(ctx context.Context) error { return ctx.Err() }
+
+// metricsPage is what Prometheus would read.
+func metricsPage(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return rec.Body.String()
 }

@@ -23,16 +23,16 @@ var telemetry = fx.Provide(newMeters, newTracers)
 // metricsHandler is the page that Prometheus reads.
 type metricsHandler http.Handler
 
-func newMeters(lc fx.Lifecycle) (metric.MeterProvider, metricsHandler, error) {
+func newMeters(lc fx.Lifecycle) (metric.MeterProvider, prometheus.Registerer, metricsHandler, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	exporter, err := prom.New(prom.WithRegisterer(registry))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
 	lc.Append(fx.StopHook(meters.Shutdown))
-	return meters, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nil
+	return meters, registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nil
 }
 
 func newTracers(lc fx.Lifecycle) (trace.TracerProvider, error) {

@@ -113,6 +113,18 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			[]int64{90},
 			nil,
 		},
+		"a replica never gets ready, since its secret is mistyped": {
+			"PartIsNotWell",
+			[]string{`app_ready{job="web", instance="a", part="vault"} 1x99`, `app_ready{job="web", instance="a", part="github_credentials"} 0x99`},
+			nil,
+			[]int64{10},
+		},
+		"redis is away, and comes back": {
+			"PartIsNotWell",
+			[]string{`app_ready{job="web", instance="a", part="vault"} 1x99`, `app_ready{job="web", instance="a", part="redis"} 1x19 0x19 1x59`},
+			[]int64{10, 45},
+			[]int64{21, 35},
+		},
 		"the store is away, and comes back": {
 			"StoreIsAway",
 			[]string{outages + ` 0x19 3x99`},
