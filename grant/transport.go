@@ -24,8 +24,8 @@ func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error
 //
 // Each request carries a token that works, refreshed if need be. When GitHub answers 401 all the
 // same, the grant is read again: if the token was replaced meanwhile, or can be refreshed, the
-// request is sent once more, provided that its body can be sent twice (it has none, or GetBody is
-// set). A token that GitHub no longer knows is marked and not sent again, because after a few tries
+// request is sent once more (and a last time if that token dies on the way, too), provided that its
+// body can be sent twice (it has none, or GetBody is set). A token that GitHub no longer knows is marked and not sent again, because after a few tries
 // GitHub answers 403 to every request for that user (GitHub docs, "Authenticating to the REST API");
 // the call fails with a [*SignInError].
 //
@@ -38,6 +38,10 @@ func (m *Manager) HTTPClient(userID int64) *http.Client {
 	}
 	return &http.Client{Transport: t}
 }
+
+// replays is how often a request is sent again: a second time for a token that died, in its turn, on the way. After an outage
+// of the store that happens to a request that waited, since all the refreshes that waited, too, end at once.
+const replays = 2
 
 type transport struct {
 	manager *Manager
@@ -56,30 +60,28 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := m.base.RoundTrip(withToken(req, r))
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
-	}
-
-	next, err := m.afterUnauthorized(req.Context(), t.userID, r)
-	if err != nil {
-		_ = resp.Body.Close()
-		return nil, err
-	}
-	if next == nil {
-		return resp, nil
-	}
-	again := withToken(req, next)
-	if req.Body != nil && req.Body != http.NoBody {
-		if req.GetBody == nil {
+	for try := 0; try < replays && err == nil && resp.StatusCode == http.StatusUnauthorized; try++ {
+		if r, err = m.afterUnauthorized(req.Context(), t.userID, r); err != nil {
+			_ = resp.Body.Close()
+			return nil, err
+		}
+		if r == nil {
 			return resp, nil
 		}
-		if again.Body, err = req.GetBody(); err != nil {
-			return resp, nil //nolint:nilerr // The first answer stands.
+		again := withToken(req, r)
+		if req.Body != nil && req.Body != http.NoBody {
+			if req.GetBody == nil {
+				return resp, nil
+			}
+			if again.Body, err = req.GetBody(); err != nil {
+				return resp, nil //nolint:nilerr // The last answer stands.
+			}
 		}
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // So that the connection can be used again.
+		_ = resp.Body.Close()
+		resp, err = m.base.RoundTrip(again)
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // So that the connection can be used again.
-	_ = resp.Body.Close()
-	return m.base.RoundTrip(again)
+	return resp, err
 }
 
 // afterUnauthorized finds a record to send a request again with, after GitHub answered 401 to the one

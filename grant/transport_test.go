@@ -202,6 +202,34 @@ func TestTokensThatDieOneAfterTheOtherAreEachReplaced(t *testing.T) {
 	})
 }
 
+// A store that hung made requests late, and refreshes with them: another replica's killed the token of a request's first try,
+// and the next one that of its second.
+func TestRequestUnderWhichTwoTokensDieIsServed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const life = 10 * time.Second
+		w := newWorld(t, githubtest.App{Kind: githubtest.GitHubApp, TokenLife: life})
+		other := w.manager(t)
+		sent := 0
+		m := w.manager(t, grant.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if sent++; sent <= 2 {
+				time.Sleep(life)
+				if _, err := other.Token(t.Context(), octocat); err != nil {
+					t.Errorf("Token at the other replica = %v", err)
+				}
+			}
+			return w.gh.Transport().RoundTrip(r)
+		})))
+		w.signIn(t, m, "octocat")
+		if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK || sent != 3 {
+			t.Errorf("GET /user = %d after %d tries, want %d after 3", got, sent, http.StatusOK)
+		}
+		if n := w.gh.TokenRequests("refresh_token"); n != 2 {
+			t.Errorf("%d refreshes, want the other replica's 2", n)
+		}
+	})
+}
+
 // GitHub had refreshed the token before its time, and its answer was lost: the app must not take GitHub's 401 for a
 // revocation.
 func TestTokenThatALostAnswerKilledIsAnOutageAndNo401(t *testing.T) {
