@@ -60,8 +60,8 @@ func (l *ledger) enter(user int64, began time.Time, o chaos.Outcome, troubles []
 	case replicaKilled, chaos.NeedsLogin, remembered: // Accounted for one by one.
 	default:
 		if !explains(troubles, o) {
-			l.wrong = append(l.wrong, wrongCall{user, began, o.Kind, fmt.Sprintf("user %d, from %s for %v, troubles %q: %s: %s",
-				user, clock(began), time.Since(began).Round(time.Millisecond), troubles, o.Kind, o.Detail)})
+			l.wrong = append(l.wrong, wrongCall{user, began, o.Kind, fmt.Sprintf("user %d, from %s for %v, troubles %q: %s: %s%s",
+				user, clock(began), time.Since(began).Round(time.Millisecond), troubles, o.Kind, o.Detail, o.Tries)})
 		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 type Outcome struct {
 	Kind   Kind
 	Detail string
+	Tries  string // Tries is when the call was sent and what came back, each time.
 }
 
 // Tally is what many calls came to. Micros is how long each took, in microseconds.
@@ -61,12 +62,12 @@ type Note struct {
 	Err        string // Err is empty if the write took effect for sure.
 }
 
-// Fingerprint names a refresh token without showing it.
-func Fingerprint(refreshToken string) string {
-	if refreshToken == "" {
+// Fingerprint names a token without showing it.
+func Fingerprint(token string) string {
+	if token == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(refreshToken))
+	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:6])
 }
 

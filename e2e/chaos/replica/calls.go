@@ -90,7 +90,14 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // act asks GitHub who the user is, as the user.
-func (s *server) act(ctx context.Context, user int64) chaos.Outcome {
+func (s *server) act(ctx context.Context, user int64) (o chaos.Outcome) {
+	var t tries
+	defer func() {
+		if o.Kind == chaos.APIStatus {
+			o.Tries = t.String()
+		}
+	}()
+	ctx = context.WithValue(ctx, triesKey{}, &t)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.manager.Host().API+"user", nil)
 	if err != nil {
 		return outcome(err)

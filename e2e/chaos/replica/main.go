@@ -89,7 +89,7 @@ func newManager(st *vault.Store) (*grant.Manager, error) {
 		return nil, err
 	}
 	// A herd's connections are kept, or the test would measure how they are made.
-	return grant.New(app, diary{st}, grant.WithTransport(&http.Transport{MaxIdleConnsPerHost: 1024}))
+	return grant.New(app, diary{st}, grant.WithTransport(traced{&http.Transport{MaxIdleConnsPerHost: 1024}}))
 }
 
 // signed says to the fake GitHub which replica asks.
