@@ -61,6 +61,11 @@ type Config struct {
 	// [DefaultSessionLifetime]. With [WithSessionManager] that manager's Lifetime counts instead.
 	SessionLifetime time.Duration
 
+	// SessionIdleTimeout is after how long without a request a sign-in ends in that browser, before its lifetime is over: an
+	// eighth of it earlier at most. Zero is never. A page that polls is in use. With [WithSessionManager] set that
+	// manager's IdleTimeout instead; both are an error.
+	SessionIdleTimeout time.Duration
+
 	// CookieKeys seal the cookies of sign-ins under way, and with [WithCookieSessions] those of sessions:
 	// the first seals, every one opens. Each is 32 bytes or more of randomness, taken as it is. By
 	// default they are derived from ClientSecrets, which cookie sessions don't take.
@@ -175,6 +180,9 @@ func (c Config) Validate() error {
 		if err != nil || to.Path == "" || to.Path == d.LoginPath || to.Path == d.LogoutPath || to.Path == d.redirectURL().Path {
 			problem("%s is %q: write a local path such as /welcome, and none of the routes", p.field, p.path)
 		}
+	}
+	if d.SessionIdleTimeout != 0 && d.SessionIdleTimeout < time.Minute {
+		problem("SessionIdleTimeout is %v: write a minute or more, or 0 for none", d.SessionIdleTimeout)
 	}
 	if d.SessionLifetime < time.Minute {
 		problem("SessionLifetime is %v: write a minute or more, or 0 for %v", d.SessionLifetime, DefaultSessionLifetime)

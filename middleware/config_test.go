@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -44,6 +45,7 @@ func TestConfigErrors(t *testing.T) {
 		"AfterLogin is \"//evil\"":     func(c *middleware.Config) { c.AfterLogin = "//evil" },
 		"AfterLogout is \"https://x\"": func(c *middleware.Config) { c.AfterLogout = "https://x" },
 		"SessionLifetime is -1":        func(c *middleware.Config) { c.SessionLifetime = -1 },
+		"SessionIdleTimeout is 1s":     func(c *middleware.Config) { c.SessionIdleTimeout = time.Second },
 		"CookieKeys[1] is shorter": func(c *middleware.Config) {
 			c.CookieKeys = []oauth.Secret{oauth.NewSecret(strings.Repeat("k", 32)), oauth.NewSecret("short-cookie-key")}
 		},

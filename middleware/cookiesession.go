@@ -20,6 +20,7 @@ type cookieSessions struct {
 	name   string
 	secure bool
 	life   time.Duration
+	idle   time.Duration // After which, without a request, a session is over; 0 is never.
 }
 
 // sealedSession is what such a cookie holds; its name, to which it is sealed, names host and app.
@@ -35,7 +36,7 @@ func newCookieSessions(cfg Config, keys []oauth.Secret, secure bool) (*cookieSes
 	if err != nil {
 		return nil, err
 	}
-	return &cookieSessions{sealer: s, name: cookieName(cfg, secure) + "-session", secure: secure, life: cfg.SessionLifetime}, nil
+	return &cookieSessions{sealer: s, name: cookieName(cfg, secure) + "-session", secure: secure, life: cfg.SessionLifetime, idle: cfg.SessionIdleTimeout}, nil
 }
 
 func (s *cookieSessions) lifetime() time.Duration { return s.life }
@@ -52,11 +53,24 @@ func (s *cookieSessions) open(r *http.Request) (session, error) {
 	for _, c := range r.CookiesNamed(s.name) {
 		plain, ok := s.sealer.open(c.Value, s.name)
 		var v sealedSession
-		if ok && json.Unmarshal(plain, &v) == nil && now.Unix() < v.Expires && v.LoginID != "" {
+		if ok && json.Unmarshal(plain, &v) == nil && now.Unix() < v.Expires && !s.idled(v, now) && v.LoginID != "" {
 			return cookieSession{s, v}, nil
 		}
 	}
 	return cookieSession{of: s}, nil
+}
+
+// idled says whether a session was not used for too long. Each use would have sealed it anew, but for an eighth of the time.
+func (s *cookieSessions) idled(v sealedSession, now time.Time) bool {
+	return s.idle > 0 && now.Unix() >= time.Unix(v.Sealed, 0).Add(s.idle).Unix()
+}
+
+// renewal is the age at which a cookie is sealed anew.
+func (s *cookieSessions) renewal() time.Duration {
+	if s.idle > 0 {
+		return min(cookieRenewal, s.idle/8)
+	}
+	return cookieRenewal
 }
 
 type cookieSession struct {
@@ -79,7 +93,7 @@ func (s cookieSession) remove(w http.ResponseWriter) error {
 
 // renew does not make the login last longer: that ends when it was to end.
 func (s cookieSession) renew(w http.ResponseWriter) {
-	if s.v.LoginID != "" && time.Since(time.Unix(s.v.Sealed, 0)) >= cookieRenewal {
+	if s.v.LoginID != "" && time.Since(time.Unix(s.v.Sealed, 0)) >= s.of.renewal() {
 		// The response may be anybody's: a cache that keeps it must not hand the cookie on.
 		w.Header().Add("Cache-Control", `no-cache="Set-Cookie"`)
 		_ = s.write(w, s.v) // If it can't be sealed the old one goes on to count.

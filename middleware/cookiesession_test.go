@@ -180,8 +180,13 @@ func TestCookieSessionsOptionsThatContradictAreErrors(t *testing.T) {
 		"shorter than 32 bytes": {middleware.WithCookieSessions(oauth.NewSecret("short"))},
 		"has no keys":           {middleware.WithCookieSessions()},
 		"both set":              {middleware.WithCookieSessions(cookieKey("k")), middleware.WithSessionManager(sessions)},
+		"manager's IdleTimeout": {middleware.WithSessionManager(sessions)},
 	} {
-		if _, err := middleware.New(s.cfg, memory.New(), opts...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), `"short"`) {
+		cfg := s.cfg
+		if strings.Contains(want, "Idle") {
+			cfg.SessionIdleTimeout = time.Hour
+		}
+		if _, err := middleware.New(cfg, memory.New(), opts...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), `"short"`) {
 			t.Errorf("New = %v, want that it says %q", err, want)
 		}
 	}

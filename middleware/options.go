@@ -92,6 +92,8 @@ func (o *options) makeSessions(cfg Config, secure, ownKeys bool) (sessions, erro
 		return newCookieSessions(cfg, keys, secure)
 	case o.sessions == nil:
 		return ownSessions(cfg, secure), nil
+	case cfg.SessionIdleTimeout != 0:
+		return nil, errors.New("middleware: SessionIdleTimeout is for sessions of our own: set the session manager's IdleTimeout instead")
 	case o.sessions.Store == nil || o.sessions.Codec == nil || o.sessions.Lifetime <= 0:
 		return nil, errors.New("middleware: the session manager has no store, codec or lifetime: make it with scs.New()")
 	}

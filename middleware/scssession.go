@@ -11,7 +11,6 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/ghlogin/ghlogin/grant"
-	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 // scsSessions keeps sessions in scs's. scs alone can't end one for good, since a request that is under way may
@@ -27,7 +26,7 @@ type scsSessions struct {
 func ownSessions(cfg Config, secure bool) *scsSessions {
 	return &scsSessions{own: true, key: sessionKey(cfg), manager: &scs.SessionManager{
 		Lifetime:         cfg.SessionLifetime,
-		Store:            sessionStore{memory.New()},
+		Store:            newSessionStore(cfg.SessionIdleTimeout),
 		Codec:            sessionCodec{sessionKey(cfg)},
 		HashTokenInStore: true,
 		Cookie: scs.SessionCookie{

@@ -60,6 +60,8 @@ var theSignIn = []mutation{
 	{"session token is kept at sign-in", "middleware/scssession.go", "if err := s.of.manager.RenewToken(s.ctx); err != nil {\n\t\treturn fmt", "if err := s.ctx.Err(); err != nil {\n\t\treturn fmt", web, "^(TestSessionThatWasPlantedIsNeverSignedIn|TestAppsOwnSessions)$"},
 	{"login id is not looked for", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok || !now.Before(l.Expires)`, web, "^(TestNewOwnerOfALoginIsAnotherUser|TestSessionThatComesBackFromTheDeadIsNotSignedIn|TestSigningInAgainAfterSignOutEverywhere|TestSessionThatWasPlantedIsNeverSignedIn)$"},
 	{"logins never end", "grant/record.go", `return ok && now.Before(l.Expires)`, `return ok && !l.Expires.IsZero()`, domain, "^(TestLoginEndsWithItsLifetime)$"},
+	{"sealed session may be idle for ever", "middleware/cookiesession.go", `return s.idle > 0 && now`, `return s.idle < 0 && now`, web, "^TestSessionEndsWhenItIsNotUsed$"},
+	{"session in memory may be idle for ever", "middleware/scsstore.go", `if err == nil && s.idle > 0 {`, `if err == nil && s.idle < 0 {`, web, "^TestSessionEndsWhenItIsNotUsed$"},
 	{"sealed session never ends", "middleware/cookiesession.go", `now.Unix() < v.Expires && `, `now.Unix() > 0 && `, web, "^(TestSealedSessionThatRanOutCostsTheStoreNothing)$"},
 	{"app's insecure session cookie is taken", "middleware/options.go", `if cookie := o.sessions.Cookie; secure && !cookie.Secure || !cookie.HttpOnly {`, `if false {`, web, "^(TestForgottenArgumentsAreErrorsNotPanics)$"},
 	{"another site signs out", "middleware/logout.go", `if err := new(http.CrossOriginProtection).Check(r); err != nil {`, `if false {`, web, "^(TestProblemsRepeatNothingOfTheRequest|TestNoOtherSiteCanSignAnybodyOut)$"},
