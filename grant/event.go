@@ -38,6 +38,9 @@ type EventKind string
 const (
 	// EventSignedIn: a user signed in, in one browser.
 	EventSignedIn EventKind = "signed_in"
+	// EventSignInFailed: [Manager.SignIn] returned an error, an admission's included. UserID is 0 where GitHub had not said
+	// who it was.
+	EventSignInFailed EventKind = "sign_in_failed"
 	// EventSignedOut: a login ended, or all of a user's.
 	EventSignedOut EventKind = "signed_out"
 	// EventForgotten: with the last login, the user's token was forgotten; or because the user withdrew it at GitHub.
@@ -72,6 +75,7 @@ var told = map[EventKind]struct {
 	text  string
 }{
 	EventSignedIn:       {slog.LevelInfo, "signed in"},
+	EventSignInFailed:   {slog.LevelDebug, "nobody was signed in"}, // Its caller has the error, and a log of their own.
 	EventSignedOut:      {slog.LevelInfo, "signed out"},
 	EventForgotten:      {slog.LevelInfo, "the token was forgotten"},
 	EventRefreshed:      {slog.LevelInfo, "token refreshed"},

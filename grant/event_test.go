@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
 )
 
 // watcher is all that can be seen of a manager from outside.
@@ -104,6 +106,22 @@ func TestEveryTurnIsSeenFromOutside(t *testing.T) {
 			w.gh.RevokeUser(w.app.ClientID, octocat)
 			_, _ = m.Token(t.Context(), octocat)
 		}, []grant.EventKind{grant.EventNeedsLogin}},
+		"sign-in with a code of one's own making": {func(t *testing.T, _ *world, m *grant.Manager, _ grant.Session) {
+			t.Helper()
+			if _, _, err := m.SignIn(t.Context(), "made-up", oauth.NewVerifier(), grant.Login{Lifetime: time.Hour}); err == nil {
+				t.Error("SignIn succeeded")
+			}
+		}, []grant.EventKind{grant.EventSignInFailed}},
+		"sign-in where GitHub refuses the app": {func(t *testing.T, w *world, _ *grant.Manager, _ grant.Session) {
+			t.Helper()
+			v := new(watcher)
+			m := w.managerOf(t, w.oauth(t, "mistyped"), v.options()...)
+			code, verifier := w.authorize(t, "octocat")
+			_, _, err := m.SignIn(t.Context(), code, verifier, grant.Login{Lifetime: time.Hour})
+			if metrics := v.metrics(t); !errors.Is(err, oauth.ErrMisconfigured) || !strings.Contains(metrics, `"misconfigured"`) || !strings.Contains(metrics, `"sign_in_failed"`) {
+				t.Errorf("SignIn = %v; the metrics are %s", err, metrics)
+			}
+		}, nil},
 		"outage of GitHub": {func(t *testing.T, w *world, m *grant.Manager, _ grant.Session) {
 			t.Helper()
 			w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Status: http.StatusBadGateway})

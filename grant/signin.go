@@ -54,8 +54,14 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 	}
 	defer done()
 	ctx, finish := m.outside.startSpan(ctx, "ghlogin.sign_in")
-	defer func() { finish(err) }()
 	start := time.Now()
+	var user oauth.User
+	defer func() {
+		finish(err)
+		if err != nil {
+			m.tell(ctx, Event{Kind: EventSignInFailed, UserID: user.ID, Err: err, Took: time.Since(start)})
+		}
+	}()
 	tok, err := m.app.Exchange(ctx, code, verifier)
 	if err != nil {
 		return Session{}, oauth.User{}, err
@@ -63,7 +69,7 @@ func (m *Manager) SignIn(ctx context.Context, code string, verifier oauth.Secret
 
 	// Whose token it is must be asked after every sign-in: the visitor may have changed accounts
 	// (GitHub docs, "Authorizing OAuth apps").
-	user, err := m.app.User(ctx, tok.AccessToken)
+	user, err = m.app.User(ctx, tok.AccessToken)
 	if errors.Is(err, oauth.ErrSignInAgain) && pause(ctx, settle) == nil {
 		user, err = m.app.User(ctx, tok.AccessToken)
 	}

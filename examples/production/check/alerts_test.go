@@ -36,13 +36,14 @@ func alerts(t *testing.T) map[string]string {
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	t.Parallel()
 	const (
-		replica = `{job="web", instance="a"}`
-		refused = `ghlogin_events_total{job="web", instance="a", event="refresh_failed", class="misconfigured"}`
-		lost    = `ghlogin_events_total{job="web", instance="a", event="needs_login", reason="lost"}`
-		taken   = `ghlogin_events_total{job="web", instance="a", event="lease_taken_over"}`
-		signIns = `ghlogin_events_total{job="web", instance="a", event="signed_in"}`
-		asked   = `ghlogin_token_requests_total{job="web", instance="a", result="ok", status="200"}`
-		outages = `ghlogin_lookups_total{job="web", instance="a", result="outage"}`
+		replica       = `{job="web", instance="a"}`
+		refused       = `ghlogin_events_total{job="web", instance="a", event="refresh_failed", class="misconfigured"}`
+		refusedSignIn = `ghlogin_events_total{job="web", instance="a", event="sign_in_failed", class="misconfigured"}`
+		lost          = `ghlogin_events_total{job="web", instance="a", event="needs_login", reason="lost"}`
+		taken         = `ghlogin_events_total{job="web", instance="a", event="lease_taken_over"}`
+		signIns       = `ghlogin_events_total{job="web", instance="a", event="signed_in"}`
+		asked         = `ghlogin_token_requests_total{job="web", instance="a", result="ok", status="200"}`
+		outages       = `ghlogin_lookups_total{job="web", instance="a", result="outage"}`
 	)
 	tests := map[string]struct {
 		alert  string
@@ -55,6 +56,12 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			[]string{`ghlogin_pairs_held` + replica + ` 0x9 1x9 0x9`},
 			[]int64{5, 25},
 			[]int64{10, 15},
+		},
+		"the first sign-in that GitHub refuses the app for": {
+			"GitHubRefusesTheApp",
+			[]string{refusedSignIn + ` _x4 1x40`},
+			[]int64{3, 30},
+			[]int64{5, 10},
 		},
 		"the first refusal, and it is over": {
 			"GitHubRefusesTheApp",
