@@ -11,6 +11,7 @@ import (
 
 	"github.com/ghlogin/ghlogin/grant"
 	"github.com/ghlogin/ghlogin/middleware"
+	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 // A sign-in that was not used went on in the grant until its lifetime was over: the button on a page that was left open ended
@@ -69,6 +70,33 @@ func TestSessionThatWasNotUsedEndsNoOtherLogin(t *testing.T) {
 				}
 				left.signOut()
 				used.wantSignedIn("octocat")
+			})
+		})
+	}
+}
+
+// A store that was away for longer than a browser may be idle signed out whoever had gone on trying, where the cookie is
+// the session.
+func TestOutageDoesNotPassForIdling(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]middleware.Option{"scs": nil, "cookies": {middleware.WithCookieSessions(cookieKey("k"))}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				st := &brokenStore{Store: memory.New()}
+				s := newSite(t, withStore(st), withOptions(append(opts, middleware.WithStaleness(0))...),
+					withConfig(func(c *middleware.Config) { c.SessionIdleTimeout = time.Hour }))
+				b := s.browser(t)
+				b.signIn()
+				st.away.Store(true)
+				for range 12 {
+					time.Sleep(10 * time.Minute)
+					if p := b.do(http.MethodGet, "/me", accept("application/json")); p.StatusCode != http.StatusServiceUnavailable || p.Header.Get("Cache-Control") != "no-store" {
+						t.Errorf("GET /me = %d, Cache-Control: %s; want 503 that no cache keeps", p.StatusCode, p.Header.Get("Cache-Control"))
+					}
+				}
+				st.away.Store(false)
+				b.wantSignedIn("octocat")
 			})
 		})
 	}

@@ -29,6 +29,6 @@ type session interface {
 	put(w http.ResponseWriter, s grant.Session) error
 	// remove has it name none.
 	remove(w http.ResponseWriter) error
-	// renew keeps it fresh, if it is due, for a login that stands.
+	// renew keeps it fresh, if it is due, for a login that is not known to have ended.
 	renew(w http.ResponseWriter)
 }
