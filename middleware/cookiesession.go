@@ -104,8 +104,10 @@ func (s cookieSession) remove(w http.ResponseWriter) error {
 // renew does not make the login last longer: that ends when it was to end.
 func (s cookieSession) renew(w http.ResponseWriter) {
 	if s.v.LoginID != "" && time.Since(time.Unix(s.v.Sealed, 0)) >= s.of.renewal() {
-		// The response may be anybody's: a cache that keeps it must not hand the cookie on.
+		// The response may be anybody's: a cache that keeps it must not hand the cookie on. A handler that says how long to keep it
+		// takes the first of these back, and then it may be kept for this browser alone.
 		w.Header().Add("Cache-Control", `no-cache="Set-Cookie"`)
+		w.Header().Add("Vary", "Cookie")
 		_ = s.write(w, s.v) // If it can't be sealed the old one goes on to count.
 	}
 }

@@ -67,6 +67,8 @@ var theSignIn = []mutation{
 	{"session in memory that was idle still counts", "middleware/scssession.go", `get() (grant.Session, bool) { return s.named(!s.idle) }`, `get() (grant.Session, bool) { return s.named(true) }`, web, "^(TestSessionEndsWhenItIsNotUsed|TestSessionThatWasNotUsedEndsNoOtherLogin)$"},
 	{"sign-in leaves the idle one before it", "middleware/callback.go", `if idled {`, `if idled && err != nil {`, web, "^TestSignOutAfterIdlingRevokesTheToken$"},
 	{"sign-out leaves the idle sign-in", "middleware/logout.go", `if !ok && which == "" {`, `if !ok && which != "" {`, web, "^TestSignOutAfterIdlingRevokesTheToken$"},
+	{"cache hands a sealed cookie on", "middleware/cookiesession.go", `w.Header().Add("Vary", "Cookie")`, `_ = w`, web, "^TestCacheThatMayKeepAResponseHandsItsCookieToNobodyElse$"},
+	{"outage passes for idling", "middleware/authenticator.go", "\tsession.renew(w) // It", "\tif err == nil {\n\t\tsession.renew(w)\n\t} // It", web, "^TestOutageDoesNotPassForIdling$"},
 	{"sealed session never ends", "middleware/cookiesession.go", `now.Unix() < v.Expires && `, `now.Unix() > 0 && `, web, "^(TestSealedSessionThatRanOutCostsTheStoreNothing)$"},
 	{"app's insecure session cookie is taken", "middleware/options.go", `if cookie := o.sessions.Cookie; secure && !cookie.Secure || !cookie.HttpOnly {`, `if false {`, web, "^(TestForgottenArgumentsAreErrorsNotPanics)$"},
 	{"another site signs out", "middleware/logout.go", `if err := new(http.CrossOriginProtection).Check(r); err != nil {`, `if false {`, web, "^(TestProblemsRepeatNothingOfTheRequest|TestNoOtherSiteCanSignAnybodyOut)$"},
