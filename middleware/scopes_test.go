@@ -189,3 +189,22 @@ func TestPageThatNeedsMoreScopesLeadsNobodyAway(t *testing.T) {
 		s.gh.RevokeUser(s.app.ClientID, 583231) // So that the next one lacks the scope again.
 	}
 }
+
+// A link that named a scope two thousand times made a cookie that no browser keeps, and that took back the sign-ins under way in
+// the browser's other tabs.
+func TestLinkThatRepeatsAScopeIsAsGoodAsAnother(t *testing.T) {
+	t.Parallel()
+	b := stepped(t, "repo").browser(t)
+	tab := b.begin("/auth/github/login?return_to=/me")
+	link := b.begin("/auth/github/login?return_to=/deploy&scope=" + strings.Repeat("repo+", 2000))
+	for _, c := range b.cookies("attempt") {
+		if size := len(c.Name) + len(c.Value); size > 4096 {
+			t.Errorf("the cookie of an attempt has %d bytes", size)
+		}
+	}
+	for callback, want := range map[string]string{tab: "you are octocat at /me", link: "octocat deploys "} {
+		if p := b.get(callback); p.body != want {
+			t.Errorf("a sign-in ends with %d %.80q, want %q", p.StatusCode, p.body, want)
+		}
+	}
+}

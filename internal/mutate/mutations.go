@@ -41,6 +41,8 @@ var theSignIn = []mutation{
 	{"return path: need not be absolute", "middleware/returnto.go", ` || !strings.HasPrefix(u.Path, "/")`, ``, web, "^(TestReturnPathsThatLeadElsewhereAreRefused|TestNoHostileReturnPathLeadsAway|FuzzReturnPath)$"},
 	{"return path: any length", "middleware/returnto.go", `if p := local.String(); len(p) <= maxReturnPath {`, `if p := local.String(); true {`, web, "^(TestReturnPathsThatLeadElsewhereAreRefused|TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
 	{"return path: unchecked", "middleware/returnto.go", "\tp := localPath(raw)\n", "\tp := raw\n", web, "^(TestDoubledParametersOfALinkAreHarmless|TestASignInNeverReturnsToItsOwnRoutes|TestNoHostileReturnPathLeadsAway|TestNoSignInEndsElsewhere)$"},
+	{"link asks for any scope", "middleware/scopes.go", `if slices.Contains(s.known, scope) && `, `if `, web, "^TestLinkCantAskForScopesThatNoHandlerNeeds$"},
+	{"link repeats a scope", "middleware/scopes.go", ` && !slices.Contains(asked, scope)`, ``, web, "^TestLinkThatRepeatsAScopeIsAsGoodAsAnother$"},
 	{"return path: the page itself is unchecked", "middleware/returnto.go", `return a.returnPath(u.String())`, `return u.String()`, web, "^(TestPageThatNeedsMoreScopesLeadsNobodyAway)$"},
 	{"return path: to the routes", "middleware/returnto.go", `a.isRoute(path.Clean(u.Path))`, `path.Clean(u.Path) == ""`, web, "^(TestASignInNeverReturnsToItsOwnRoutes|TestRoutesInDisguiseAreNoPlaceToReturnTo|FuzzReturnPath)$"},
 	{"return path: to the routes in disguise", "middleware/returnto.go", `a.isRoute(path.Clean(u.Path))`, `a.isRoute(u.Path) && path.Clean(u.Path) != ""`, web, "^(TestRoutesInDisguiseAreNoPlaceToReturnTo)$"},
