@@ -118,7 +118,7 @@ func (m *Manager) afterUnauthorized(ctx context.Context, userID int64, used *rec
 	case !dead && fresh:
 		return now, nil
 	case !dead:
-		return nil, nil //nolint:nilnil // GitHub's 401 stands.
+		return nil, nil // GitHub's 401 stands.
 	}
 	if !now.Token.refreshable(m.clock()) {
 		if err := m.markRevoked(ctx, userID, now); err != nil {

@@ -234,11 +234,11 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 		return
 	}
 	standing, err := a.grants.Standing(r.Context(), login)
-	switch {
-	case errors.Is(err, grant.ErrSignedOut):
+	if errors.Is(err, grant.ErrSignedOut) {
 		return
-	case err != nil:
-		v.err = err
+	}
+	session.renew(w) // It is in use also while the store or a gate can't be asked: an outage must not end it as idle.
+	if v.err = err; err != nil {
 		return
 	}
 	v.clients = a.clients.of(standing.User.ID)
@@ -247,5 +247,4 @@ func (a *Authenticator) lookUp(w http.ResponseWriter, r *http.Request, v *visit)
 		return
 	}
 	v.signedIn, v.needsLogin, v.identity = true, standing.NeedsLogin, id
-	session.renew(w)
 }

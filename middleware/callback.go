@@ -84,6 +84,7 @@ func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, log
 		return &sessionError{err}
 	}
 	earlier, had := session.get()
+	left, idled := session.idled()
 	if had && earlier.UserID == login.UserID && a.isSignedIn(r.Context(), earlier) {
 		a.warnIfLeft(r.Context(), a.grants.Discard(r.Context(), login))
 		return nil
@@ -93,6 +94,9 @@ func (a *Authenticator) startSession(w http.ResponseWriter, r *http.Request, log
 	}
 	if had && earlier.UserID != login.UserID {
 		a.warnIfLeft(r.Context(), a.grants.SignOut(r.Context(), earlier))
+	}
+	if idled { // Or each would stay until its lifetime is over: in the user's list, and in the way of the last sign-out.
+		a.warnIfLeft(r.Context(), a.grants.Discard(r.Context(), left))
 	}
 	return nil
 }

@@ -62,8 +62,9 @@ type Config struct {
 	SessionLifetime time.Duration
 
 	// SessionIdleTimeout is after how long without a request a sign-in ends in that browser, before its lifetime is over: an
-	// eighth of it earlier at most. Zero is never. A page that polls is in use. With [WithSessionManager] set that
-	// manager's IdleTimeout instead; both are an error.
+	// eighth of it earlier at most. Zero is never. A page that polls is in use. The login leaves the user's list, and their
+	// token is revoked if it was the last, when that browser signs in or out the next time, or else with its lifetime. With
+	// [WithSessionManager] set that manager's IdleTimeout instead; both are an error.
 	SessionIdleTimeout time.Duration
 
 	// CookieKeys seal the cookies of sign-ins under way, and with [WithCookieSessions] those of sessions:

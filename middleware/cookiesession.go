@@ -47,21 +47,23 @@ func (s *cookieSessions) mayHave(r *http.Request) bool {
 }
 
 // open never fails: a cookie that does not open, or has run out, is none. If there are several of the name, as where
-// somebody planted one, the first that opens counts.
+// somebody planted one, the first that opens counts, and one that was not used for too long only where there is no other.
 func (s *cookieSessions) open(r *http.Request) (session, error) {
-	now := time.Now()
+	now, found := time.Now(), cookieSession{of: s}
 	for _, c := range r.CookiesNamed(s.name) {
 		plain, ok := s.sealer.open(c.Value, s.name)
 		var v sealedSession
-		if ok && json.Unmarshal(plain, &v) == nil && now.Unix() < v.Expires && !s.idled(v, now) && v.LoginID != "" {
-			return cookieSession{s, v}, nil
+		if ok && json.Unmarshal(plain, &v) == nil && now.Unix() < v.Expires && v.LoginID != "" {
+			if found = (cookieSession{s, v, s.isIdle(v, now)}); !found.idle {
+				break
+			}
 		}
 	}
-	return cookieSession{of: s}, nil
+	return found, nil
 }
 
-// idled says whether a session was not used for too long. Each use would have sealed it anew, but for an eighth of the time.
-func (s *cookieSessions) idled(v sealedSession, now time.Time) bool {
+// isIdle says whether a session was not used for too long. Each use would have sealed it anew, but for an eighth of the time.
+func (s *cookieSessions) isIdle(v sealedSession, now time.Time) bool {
 	return s.idle > 0 && now.Unix() >= time.Unix(v.Sealed, 0).Add(s.idle).Unix()
 }
 
@@ -74,12 +76,20 @@ func (s *cookieSessions) renewal() time.Duration {
 }
 
 type cookieSession struct {
-	of *cookieSessions
-	v  sealedSession
+	of   *cookieSessions
+	v    sealedSession
+	idle bool // For too long.
 }
 
-func (s cookieSession) get() (grant.Session, bool) {
-	return grant.Session{UserID: s.v.UserID, LoginID: s.v.LoginID}, s.v.LoginID != ""
+func (s cookieSession) get() (grant.Session, bool) { return s.named(!s.idle) }
+
+func (s cookieSession) idled() (grant.Session, bool) { return s.named(s.idle) }
+
+func (s cookieSession) named(wanted bool) (grant.Session, bool) {
+	if !wanted || s.v.LoginID == "" {
+		return grant.Session{}, false
+	}
+	return grant.Session{UserID: s.v.UserID, LoginID: s.v.LoginID}, true
 }
 
 func (s cookieSession) put(w http.ResponseWriter, session grant.Session) error {
@@ -94,8 +104,10 @@ func (s cookieSession) remove(w http.ResponseWriter) error {
 // renew does not make the login last longer: that ends when it was to end.
 func (s cookieSession) renew(w http.ResponseWriter) {
 	if s.v.LoginID != "" && time.Since(time.Unix(s.v.Sealed, 0)) >= s.of.renewal() {
-		// The response may be anybody's: a cache that keeps it must not hand the cookie on.
+		// The response may be anybody's: a cache that keeps it must not hand the cookie on. A handler that says how long to keep it
+		// takes the first of these back, and then it may be kept for this browser alone.
 		w.Header().Add("Cache-Control", `no-cache="Set-Cookie"`)
+		w.Header().Add("Vary", "Cookie")
 		_ = s.write(w, s.v) // If it can't be sealed the old one goes on to count.
 	}
 }

@@ -126,6 +126,28 @@ func TestCacheIsToldNotToKeepACookieThatWasSealedAnew(t *testing.T) {
 	})
 }
 
+// A logo that every cache may keep for an hour came with the session's cookie, since the handler had overwritten what forbids to
+// hand that on.
+func TestCacheThatMayKeepAResponseHandsItsCookieToNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))), withWrap(func(a *middleware.Authenticator, _ http.Handler) http.Handler {
+			return a.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Cache-Control", "public, max-age=3600")
+			}))
+		}))
+		b := s.browser(t)
+		b.get("/auth/github/login")
+		for _, renewed := range []bool{false, true} {
+			p := b.get("/logo.svg")
+			if got := p.Header.Get("Vary"); (len(p.Cookies()) > 0) != renewed || (got == "Cookie") != renewed {
+				t.Errorf("sealed anew: %t: %d cookies, Vary: %q", renewed, len(p.Cookies()), got)
+			}
+			time.Sleep(25 * time.Hour)
+		}
+	})
+}
+
 func TestCookieSessionThatWasTamperedWithIsNone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, withOptions(middleware.WithCookieSessions(cookieKey("k"))))

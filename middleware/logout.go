@@ -41,7 +41,10 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 
 	// The grant first: it is what makes the sign-out final on every replica. If it can't be written
 	// the browser is signed out all the same, and the visitor is told that this was all.
-	login, _ := session.get()
+	login, ok := session.get()
+	if !ok && which == "" { // Whoever comes back too late to end anything else still ends this.
+		login, _ = session.idled()
+	}
 	here, grantErr := a.endLogins(r.Context(), login, which)
 	if here {
 		err = session.remove(w)

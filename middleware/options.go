@@ -67,6 +67,9 @@ func WithSessionManager(m *scs.SessionManager) Option {
 // The first key seals and every key opens. To replace one, put the new key behind the old one on all replicas, then in
 // front; take the old one out after a day, and whoever was there meanwhile stays signed in, because their cookie has been
 // sealed anew; after SessionLifetime, and everybody does.
+//
+// Any response of [Authenticator.Middleware] may bring the cookie, sealed anew, with "Vary: Cookie". Some CDNs don't heed that:
+// what they are to keep for everybody, serve outside of it.
 func WithCookieSessions(keys ...oauth.Secret) Option {
 	return func(o *options) error {
 		if err := errors.Join(validateKeys("WithCookieSessions: key", keys)...); err != nil {

@@ -61,13 +61,14 @@ func (a *Authenticator) returnPath(raw string) string {
 	return p
 }
 
-// here is the path of r as the browser sees it, to come back to after a sign-in.
+// here is the path of r as the browser sees it, to come back to after a sign-in, if it is one: a handler behind no
+// [http.ServeMux] is asked for "//host/page", too, which is another site as soon as a redirect repeats it.
 func (a *Authenticator) here(r *http.Request) string {
 	u := url.URL{Path: a.cfg.MountPath + r.URL.Path, RawQuery: r.URL.RawQuery}
 	if r.URL.RawPath != "" {
 		u.RawPath = a.cfg.MountPath + r.URL.RawPath
 	}
-	return u.String()
+	return a.returnPath(u.String())
 }
 
 // LoginURL returns the path of the login route that leads back to returnTo, a path of this site with

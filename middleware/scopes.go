@@ -72,11 +72,17 @@ func (s *steps) add(scopes []string) {
 	s.known = append(s.known, scopes...)
 }
 
-// among returns those of a link's scopes that some handler asks for: nobody else's link can ask for more.
-func (s *steps) among(list string) []string {
+// among returns those of a link's scopes that some handler asks for, each once: nobody else's link can ask for more, nor make the
+// attempt's cookie larger than a browser keeps.
+func (s *steps) among(list string) (asked []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(strings.Fields(list), func(scope string) bool { return !slices.Contains(s.known, scope) })
+	for scope := range strings.FieldsSeq(list) {
+		if slices.Contains(s.known, scope) && !slices.Contains(asked, scope) {
+			asked = append(asked, scope)
+		}
+	}
+	return asked
 }
 
 // scopesOf returns what an attempt asks GitHub for. A token replaces the one before, so whoever steps up asks for what that

@@ -152,3 +152,59 @@ func TestLinksForAccountsLeadToGitHub(t *testing.T) {
 		t.Errorf("SwitchAccountURL leads to %s", p.Header.Get("Location"))
 	}
 }
+
+// The page that sends for more scopes is where GitHub's redirect ends, and so it chose the site: a link to
+// https://app.example//evil.example/deploy led to evil.example, by way of GitHub, where a router passes such paths on.
+func TestPageThatNeedsMoreScopesLeadsNobodyAway(t *testing.T) {
+	t.Parallel()
+	s := stepped(t, "repo", withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
+		deploy := a.RequireScopes("repo")(h)
+		return a.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/deploy") {
+				deploy.ServeHTTP(w, r)
+				return
+			}
+			h.ServeHTTP(w, r)
+		}))
+	}))
+	for path, want := range map[string]string{
+		"//evil.example/deploy":                    "/",
+		"///evil.example/deploy":                   "/",
+		"/%2fevil.example/deploy":                  "/",
+		"/%5cevil.example/deploy":                  "/",
+		"/.//evil.example/deploy":                  "/",
+		"/x/%2e%2e//evil.example/deploy":           "/",
+		"/deploy?x=" + strings.Repeat("x", 5000):   "/", // No browser would keep the cookie.
+		"/evil.example/deploy?to=//evil.example/x": "/evil.example/deploy?to=//evil.example/x",
+	} {
+		b := s.browser(t)
+		b.signIn()
+		back := b.begin(path)
+		if p := b.still(func() page { return b.get(back) }); p.StatusCode != http.StatusSeeOther || p.Header.Get("Location") != want {
+			t.Errorf("%.60s ends with %d at %.60q, want %q", path, p.StatusCode, p.Header.Get("Location"), want)
+		}
+		if err := s.auth.Manager().Forget(t.Context(), 583231); err != nil {
+			t.Fatal(err)
+		}
+		s.gh.RevokeUser(s.app.ClientID, 583231) // So that the next one lacks the scope again.
+	}
+}
+
+// A link that named a scope two thousand times made a cookie that no browser keeps, and that took back the sign-ins under way in
+// the browser's other tabs.
+func TestLinkThatRepeatsAScopeIsAsGoodAsAnother(t *testing.T) {
+	t.Parallel()
+	b := stepped(t, "repo").browser(t)
+	tab := b.begin("/auth/github/login?return_to=/me")
+	link := b.begin("/auth/github/login?return_to=/deploy&scope=" + strings.Repeat("repo+", 2000))
+	for _, c := range b.cookies("attempt") {
+		if size := len(c.Name) + len(c.Value); size > 4096 {
+			t.Errorf("the cookie of an attempt has %d bytes", size)
+		}
+	}
+	for callback, want := range map[string]string{tab: "you are octocat at /me", link: "octocat deploys "} {
+		if p := b.get(callback); p.body != want {
+			t.Errorf("a sign-in ends with %d %.80q, want %q", p.StatusCode, p.body, want)
+		}
+	}
+}

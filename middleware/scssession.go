@@ -11,6 +11,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 // scsSessions keeps sessions in scs's. scs alone can't end one for good, since a request that is under way may
@@ -19,14 +20,15 @@ type scsSessions struct {
 	manager *scs.SessionManager
 	own     bool   // Not the app's.
 	key     string // In the session.
+	idle    idleTimer
 }
 
 // ownSessions makes a session manager for apps that bring none. It is put together here because
 // scs.New starts a goroutine for a store that we don't use.
 func ownSessions(cfg Config, secure bool) *scsSessions {
-	return &scsSessions{own: true, key: sessionKey(cfg), manager: &scs.SessionManager{
+	return &scsSessions{own: true, key: sessionKey(cfg), idle: idleTimer{cfg.SessionIdleTimeout, memory.New()}, manager: &scs.SessionManager{
 		Lifetime:         cfg.SessionLifetime,
-		Store:            newSessionStore(cfg.SessionIdleTimeout),
+		Store:            sessionStore{memory.New()},
 		Codec:            sessionCodec{sessionKey(cfg)},
 		HashTokenInStore: true,
 		Cookie: scs.SessionCookie{
@@ -76,18 +78,27 @@ func (s *scsSessions) open(r *http.Request) (session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the session store did not answer: %w", err)
 	}
-	return scsSession{s, ctx, ctx != before}, nil
+	found := scsSession{of: s, ctx: ctx, loaded: ctx != before}
+	if s.idle.most > 0 {
+		found.idle, err = s.idle.isOver(s.manager.GetString(ctx, s.key))
+	}
+	return found, err
 }
 
 type scsSession struct {
 	of     *scsSessions
 	ctx    context.Context // That scs keeps it in.
 	loaded bool            // By us.
+	idle   bool            // For too long.
 }
 
-func (s scsSession) get() (grant.Session, bool) {
+func (s scsSession) get() (grant.Session, bool) { return s.named(!s.idle) }
+
+func (s scsSession) idled() (grant.Session, bool) { return s.named(s.idle) }
+
+func (s scsSession) named(wanted bool) (grant.Session, bool) {
 	userID, loginID, ok := strings.Cut(s.of.manager.GetString(s.ctx, s.of.key), " ")
-	if !ok || loginID == "" {
+	if !wanted || !ok || loginID == "" {
 		return grant.Session{}, false
 	}
 	n, err := strconv.ParseInt(userID, 10, 64)
@@ -99,7 +110,13 @@ func (s scsSession) put(w http.ResponseWriter, session grant.Session) error {
 	if err := s.of.manager.RenewToken(s.ctx); err != nil {
 		return fmt.Errorf("the session store did not renew the session: %w", err)
 	}
-	s.of.manager.Put(s.ctx, s.of.key, strconv.FormatInt(session.UserID, 10)+" "+session.LoginID)
+	text := strconv.FormatInt(session.UserID, 10) + " " + session.LoginID
+	if s.of.idle.most > 0 {
+		if err := s.of.idle.note(text, ""); err != nil {
+			return err
+		}
+	}
+	s.of.manager.Put(s.ctx, s.of.key, text)
 	return s.save(w)
 }
 

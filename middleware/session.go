@@ -22,10 +22,13 @@ type sessions interface {
 type session interface {
 	// get returns the login that it names.
 	get() (grant.Session, bool)
+	// idled returns the login that it named until it was not used for too long, which still stands in its grant. Nobody is signed
+	// in by it; it is there to be ended.
+	idled() (grant.Session, bool)
 	// put has it name a login. Whatever the browser carried before is worthless then.
 	put(w http.ResponseWriter, s grant.Session) error
 	// remove has it name none.
 	remove(w http.ResponseWriter) error
-	// renew keeps it fresh, if it is due, for a login that stands.
+	// renew keeps it fresh, if it is due, for a login that is not known to have ended.
 	renew(w http.ResponseWriter)
 }
