@@ -38,8 +38,8 @@ type EventKind string
 const (
 	// EventSignedIn: a user signed in, in one browser.
 	EventSignedIn EventKind = "signed_in"
-	// EventSignInFailed: [Manager.SignIn] returned an error, an admission's included. UserID is 0 where GitHub had not said
-	// who it was.
+	// EventSignInFailed: [Manager.SignIn] returned an error, an admission's included, other than that it could not begin: for a
+	// login without a lifetime, or on a closed manager. UserID is 0 where GitHub had not said who it was.
 	EventSignInFailed EventKind = "sign_in_failed"
 	// EventSignedOut: a login ended, or all of a user's.
 	EventSignedOut EventKind = "signed_out"
