@@ -64,6 +64,10 @@ type Config struct {
 	// SessionIdleTimeout is after how long without a request a sign-in ends in that browser, before its lifetime is over: an
 	// eighth of it earlier at most. Zero is never. A page that polls is in use. With [WithSessionManager] set that
 	// manager's IdleTimeout instead; both are an error.
+	//
+	// Only the browser's session ends. The login stays in the user's grant until its lifetime is over, and so does the token: it
+	// stands in [Authenticator.Logins] beside the one of the next sign-in, and opens nothing. Where that is too long, set a
+	// shorter SessionLifetime.
 	SessionIdleTimeout time.Duration
 
 	// CookieKeys seal the cookies of sign-ins under way, and with [WithCookieSessions] those of sessions:

@@ -62,7 +62,7 @@ func (p *Problem) Status() int { return cmp.Or(texts[p.Kind].status, http.Status
 // Title returns the problem in a few words, for the visitor.
 func (p *Problem) Title() string { return texts[p.Kind].title }
 
-// Detail returns what happened and what to do, for the visitor.
+// Detail returns what happened and what to do, for the visitor: a refusal's own Reason, where it has one.
 func (p *Problem) Detail() string {
 	if p.Refusal != nil && p.Refusal.Reason != "" {
 		return p.Refusal.Reason
