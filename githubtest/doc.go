@@ -16,7 +16,7 @@
 //
 // The same server is a program, github.com/ghlogin/ghlogin/githubtest/cmd/fakegithub. Under
 // testing/synctest, where real sockets can't be used, take [New] and [Server.Transport] in place of
-// [Start].
+// [Start]; docs/testing.md of this module has a whole test of that kind, and what is easy to miss.
 //
 // # What is not there
 //

@@ -94,9 +94,15 @@ func (s *Server) install(a *app, u *user, entry *Call) string {
 func (s *Server) serveConnection(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	a, u := s.apps[r.PathValue("client_id")], s.browserUser(r)
-	if a == nil || u == nil || s.state.grants[grantKey{a.ClientID, u.ID}] == nil {
+	if a == nil {
 		s.mu.Unlock()
 		s.showNotFound(w, r)
+		return
+	}
+	if u == nil || s.state.grants[grantKey{a.ClientID, u.ID}] == nil {
+		s.mu.Unlock()
+		s.showMessage(w, r, http.StatusNotFound, "Nothing to revoke", "Nobody is signed in here in this browser, or they have not authorized "+a.Name+
+			". Sign in to the app first, by the page of this server: SignInAs and -sign-in-as leave out that page, and with it who the browser is.")
 		return
 	}
 	p := page{

@@ -204,8 +204,8 @@ func TestUserRevokesTheAppOnItsSettingsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := gh.URL() + "/settings/connections/applications/" + clientID
-	if res, _ := get(t, browser(t), page); res.StatusCode != http.StatusNotFound {
-		t.Errorf("a stranger sees it: %s", res.Status)
+	if res, _ := get(t, browser(t), page); res.StatusCode != http.StatusNotFound || !strings.Contains(res.Body, "Sign in to the app first") {
+		t.Errorf("a stranger sees it, or not what to do: %s %s", res.Status, res.Body)
 	}
 	f := open(t, client, page)
 	if res, _ := f.press(t, browser(t), "revoke", ""); res.StatusCode != http.StatusUnprocessableEntity {

@@ -39,7 +39,8 @@ type OrgMembership struct {
 	State string
 }
 
-// TeamMembership is a user's place in a team.
+// TeamMembership is a user's place in a team. It counts only with the team's organization among the user's Orgs: at GitHub
+// nobody is in a team without being in its organization.
 type TeamMembership struct {
 	// Org is the organization's login.
 	Org string

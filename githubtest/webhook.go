@@ -57,7 +57,8 @@ func newHookClient() *http.Client {
 }
 
 // RevokeUser does what a user does in the settings by "Revoke access": all tokens of the user at
-// the app die, and the next sign-in shows the authorize page again. A GitHub App with a webhook
+// the app die, and the next sign-in shows the authorize page again, unless [Server.SignInAs] is set:
+// that authorizes the app anew, so unset it to see who withdrew stay out. A GitHub App with a webhook
 // gets a signed github_app_authorization event, and RevokeUser returns when that was answered;
 // OAuth Apps are not told. It panics on an unknown client id or user.
 func (s *Server) RevokeUser(clientID string, userID int64) {

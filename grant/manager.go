@@ -116,7 +116,8 @@ func WithKeepTokens() Option {
 // to the app at GitHub, instead of this token alone. All of the user's tokens of the app end then, those of its other
 // deployments too, the app leaves the list in the user's settings, and GitHub asks for consent at the next sign-in (GitHub docs,
 // REST API endpoints for OAuth authorizations). A user who has signed in again before GitHub could be reached keeps it, and
-// their earlier token alone is revoked.
+// their earlier token alone is revoked. It is asked for behind the sign-out, so a sign-in that begins at the same moment can
+// lose its code or its token by it, and has to be begun again.
 func WithRevokeAuthorization() Option {
 	return func(m *Manager) error {
 		m.revokeAll = true

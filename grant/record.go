@@ -15,8 +15,8 @@ import (
 // another number: old replicas don't know it, and drop it when they write.
 const format = 1
 
-// maxLogins bounds the sign-ins of one user that are kept; the oldest goes. It keeps a script that
-// signs in again and again from growing the grant without end.
+// maxLogins bounds the sign-ins of one user that are kept; the one that was not used for the longest goes. It keeps a script
+// that signs in again and again from growing the grant without end.
 const maxLogins = 64
 
 // tombstoneLife is how long a forgotten grant's empty record stays: longer than any writer that
@@ -169,13 +169,13 @@ func (r *record) addLogin(loginID string, l login) {
 		r.Logins = make(map[string]login)
 	}
 	for len(r.Logins) >= maxLogins {
-		oldest := ""
+		unused := "" // For the longest: the first that was created may be the one in use.
 		for id, other := range r.Logins {
-			if oldest == "" || other.Created.Before(r.Logins[oldest].Created) {
-				oldest = id
+			if unused == "" || other.lastSeen().Before(r.Logins[unused].lastSeen()) {
+				unused = id
 			}
 		}
-		delete(r.Logins, oldest)
+		delete(r.Logins, unused)
 	}
 	r.Logins[loginID] = l
 }

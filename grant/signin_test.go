@@ -188,6 +188,25 @@ func TestASignInLoopDoesNotGrowTheGrant(t *testing.T) {
 	})
 }
 
+// A browser that is signed out for being idle leaves its login behind and signs in anew. When there were 64 of them the first
+// browser of all was signed out, in the middle of its work.
+func TestNewSignInsDoNotSignOutTheBrowserThatIsInUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		inUse, left := w.signIn(t, m, "octocat"), w.signIn(t, m, "octocat")
+		for range 63 {
+			time.Sleep(61 * time.Minute)
+			wantSignedIn(t, m, inUse, true)
+			time.Sleep(time.Minute) // Its use is noted behind the request.
+			w.signIn(t, m, "octocat")
+		}
+		wantSignedIn(t, m, inUse, true)
+		wantSignedIn(t, m, left, false)
+	})
+}
+
 // GitHub logins can be renamed, and taken by others: go-pkgz/auth had accounts taken over so.
 func TestARenamedUserKeepsTheirGrantAndTheNewOwnerOfTheNameHasNone(t *testing.T) {
 	t.Parallel()

@@ -119,11 +119,10 @@ func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 // route returns the handler of r if its path is one of ours. OPTIONS is left to the app, which may
 // answer a browser's preflight for all its paths.
 func (a *Authenticator) route(r *http.Request) http.HandlerFunc {
-	path := a.cfg.MountPath + r.URL.Path
-	if !a.isRoute(path) || r.Method == http.MethodOptions {
+	if !a.isOnRoute(r) || r.Method == http.MethodOptions {
 		return nil
 	}
-	switch path {
+	switch a.cfg.MountPath + r.URL.Path {
 	case a.cfg.LoginPath:
 		return a.only(a.login, http.MethodGet, http.MethodHead)
 	case a.callback:
@@ -131,6 +130,10 @@ func (a *Authenticator) route(r *http.Request) http.HandlerFunc {
 	default:
 		return a.only(a.logout, http.MethodPost)
 	}
+}
+
+func (a *Authenticator) isOnRoute(r *http.Request) bool {
+	return a.isRoute(a.cfg.MountPath + r.URL.Path)
 }
 
 func (a *Authenticator) isRoute(path string) bool {

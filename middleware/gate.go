@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
+	"runtime"
 	"strings"
 	"time"
 
@@ -27,8 +29,10 @@ type GateFunc func(ctx context.Context, id Identity) error
 // Ask calls f.
 func (f GateFunc) Ask(ctx context.Context, id Identity) error { return f(ctx, id) }
 
-// String names the gate in the log.
-func (f GateFunc) String() string { return "GateFunc" }
+// String names the gate in the log, by its func as stack traces do: there may be several.
+func (f GateFunc) String() string {
+	return "GateFunc " + runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+}
 
 // Refusal is a gate's no, as an error.
 type Refusal struct { //nolint:errname // It is an answer, and reads so: return &Refusal{Reason: "..."}.

@@ -225,6 +225,22 @@ func TestGatesThatCantBeMeantAreErrors(t *testing.T) {
 	}
 }
 
+func hasPaid(context.Context, middleware.Identity) error   { return nil }
+func notBanned(context.Context, middleware.Identity) error { return &middleware.Refusal{} }
+
+// Of two funcs the log said GateFunc, whichever it was.
+func TestLogTellsGateFuncsApart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withOptions(middleware.WithGate(middleware.GateFunc(hasPaid), middleware.GateFunc(notBanned))))
+	wantProblem(t, s.browser(t).get("/auth/github/login"), http.StatusForbidden, "This site is not open to your account")
+	if log := s.log.String(); !strings.Contains(log, `middleware_test.notBanned"`) || strings.Contains(log, "hasPaid") {
+		t.Errorf("the log does not say that notBanned refused the user: %s", log)
+	}
+	if name := middleware.GateFunc(nil).String(); name != "GateFunc " {
+		t.Errorf("a nil func is %q", name)
+	}
+}
+
 func TestRefusalsLeadToTheGitHubOfTheSite(t *testing.T) {
 	t.Parallel()
 	host, err := oauth.HostFromURL("https://git.acme.example")

@@ -192,7 +192,9 @@ func WithUserTransport(wrap func(userID int64, next http.RoundTripper) http.Roun
 }
 
 // WithErrorHandler has h answer problems of the given kinds, or of all but [KindSignIn] if none is given, instead
-// of our own page or problem JSON. Nil is an error.
+// of our own page or problem JSON. Of several handlers for a kind the last counts. Nil is an error.
+//
+// h answers programs, too, which had JSON before: let it look at the request's Accept. docs/errors.md has an example.
 //
 // With [KindSignIn] h also answers browsers that would have been sent to sign in: it can send them to
 // [Authenticator.LoginURL] of the problem's ReturnTo. Cache-Control and Retry-After are set before h is called.

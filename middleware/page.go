@@ -116,7 +116,10 @@ func (a *Authenticator) writePage(w http.ResponseWriter, r *http.Request, p *Pro
 	if to, host := p.link(); to != "" {
 		link(to, "Continue to "+host)
 	}
-	if t.retry {
+	switch {
+	case p.Kind == KindUnavailable && p.ReturnTo != "" && !a.isOnRoute(r):
+		link(a.returnPath(p.ReturnTo), t.label) // Who is signed in needs no other sign-in, which would meet the same outage.
+	case t.retry:
 		link(a.wayOn(p), t.label)
 	}
 	link(a.cfg.MountPath+"/", "Go to the start page")

@@ -41,7 +41,7 @@ const (
 // Problem is what went wrong with a request, as it may be shown to the visitor.
 type Problem struct {
 	Kind     Kind   // Kind says what went wrong.
-	ReturnTo string // Where a new sign-in should end; "" is the default.
+	ReturnTo string // Where a new sign-in should end, a page that was asked for, say; "" is the default.
 
 	// MissingScopes are what the user has not granted, for KindScopes and KindHidden.
 	MissingScopes []string
@@ -62,7 +62,7 @@ func (p *Problem) Status() int { return cmp.Or(texts[p.Kind].status, http.Status
 // Title returns the problem in a few words, for the visitor.
 func (p *Problem) Title() string { return texts[p.Kind].title }
 
-// Detail returns what happened and what to do, for the visitor.
+// Detail returns what happened and what to do, for the visitor: a refusal's own Reason, where it has one.
 func (p *Problem) Detail() string {
 	if p.Refusal != nil && p.Refusal.Reason != "" {
 		return p.Refusal.Reason
@@ -164,10 +164,10 @@ func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem)
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
 	}
+	if p.ReturnTo == "" && isNavigation(r) && !a.isOnRoute(r) {
+		p.ReturnTo = a.here(r)
+	}
 	if h, ok := a.pages[p.Kind]; ok {
-		if p.Kind == KindSignIn && p.ReturnTo == "" && isNavigation(r) {
-			p.ReturnTo = a.here(r)
-		}
 		h(w, r, p)
 		return
 	}

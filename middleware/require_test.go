@@ -13,6 +13,7 @@ import (
 
 	"github.com/ghlogin/ghlogin/githubtest"
 	"github.com/ghlogin/ghlogin/middleware"
+	"github.com/ghlogin/ghlogin/oauth"
 	"github.com/ghlogin/ghlogin/store"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
@@ -389,6 +390,48 @@ func TestForgottenMiddlewareIsSaidOnceInTheLog(t *testing.T) {
 	}
 	if n := strings.Count(s.log.String(), "nothing answers the login route"); n != 1 {
 		t.Errorf("the log says it %d times", n)
+	}
+}
+
+// Whoever was refused at a deep link, or met an outage there, was led to the start page by the button that should mend it.
+func TestProblemsOfAPageLeadBackToIt(t *testing.T) {
+	t.Parallel()
+	const page = "/me?of=a%26b"
+	for name, tt := range map[string]struct {
+		err  error
+		link string
+	}{
+		"a no":           {&middleware.Refusal{}, `href="/auth/github/login?prompt=select_account&amp;return_to=%2Fme%3Fof%3Da%2526b"`},
+		"a missing look": {&middleware.Refusal{Kind: middleware.KindSSO}, `href="/auth/github/login?return_to=%2Fme%3Fof%3Da%2526b"`},
+		"an outage":      {errors.New("the list of bans does not answer"), `href="/me?of=a%26b">Try again`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var answer error
+				gate := middleware.GateFunc(func(context.Context, middleware.Identity) error { return answer })
+				s := newSite(t, withOptions(middleware.WithGate(gate), middleware.WithGateGrace(0)))
+				b := s.browser(t)
+				b.signIn()
+				answer = tt.err
+				time.Sleep(middleware.DefaultGateInterval)
+				if p := b.get(page); !strings.Contains(p.body, tt.link) {
+					t.Errorf("GET %s = %d, want the link %s in %q", page, p.StatusCode, tt.link, p.body)
+				}
+			})
+		})
+	}
+}
+
+// The button tries the page again, and no other site that its path looks like.
+func TestTryAgainLeadsToNoOtherSite(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withWrap(func(a *middleware.Authenticator, _ http.Handler) http.Handler {
+		return a.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.Fail(w, r, oauth.ErrTryLater) }))
+	}))
+	for _, path := range []string{"//evil.example/x", `/\evil.example`, "/%2fevil.example", "/%5cevil.example"} {
+		p := s.browser(t).get(origin + path)
+		wantProblem(t, p, http.StatusServiceUnavailable, `href="/">Try again`)
 	}
 }
 

@@ -101,6 +101,7 @@ var theSignIn = []mutation{
 	{"return path: & takes six bytes", "middleware/attempt.go", `encoder.SetEscapeHTML(false)`, `encoder.SetEscapeHTML(true)`, web, "^(TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
 	{"callback may be cached", "middleware/authenticator.go", "\t\tw.Header().Set(\"Cache-Control\", \"no-store\")\n\t\tw.Header().Set(\"Referrer-Policy\", \"no-referrer\")\n\t\tif slices", `		if slices`, web, "^(TestCodeLeaksByNoRefererCacheHistoryNorForm)$"},
 	{"callback answers with 307", "middleware/callback.go", `withInstallation(t.ReturnTo, t.Installation), http.StatusSeeOther)`, `withInstallation(t.ReturnTo, t.Installation), http.StatusTemporaryRedirect)`, web, "^(TestCodeLeaksByNoRefererCacheHistoryNorForm)$"},
+	{"Try again leads to where the path looks like", "middleware/page.go", `link(a.returnPath(p.ReturnTo), t.label)`, `link(p.ReturnTo, t.label)`, web, "^(TestTryAgainLeadsToNoOtherSite)$"},
 	{"our pages can be framed", "middleware/page.go", `; frame-ancestors 'none'`, ``, web, "^(TestPagesCantBeFramedNorSendForms)$"},
 }
 

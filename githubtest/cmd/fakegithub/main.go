@@ -21,6 +21,12 @@ import (
 	"github.com/ghlogin/ghlogin/githubtest"
 )
 
+// Client ids as GitHub makes them for the two kinds of app, whose beginnings tell them apart.
+const (
+	oauthAppID  = "Ov23liFakeGitHubDemo"
+	githubAppID = "Iv23liFakeGitHubDemo"
+)
+
 // Exit statuses.
 const (
 	exitOK    = 0
@@ -80,6 +86,10 @@ func (c config) server() (*githubtest.Server, githubtest.App) {
 // announce prints the environment for the app under test. The secret is one of a fake, made to be
 // printed.
 func announce(w io.Writer, server *githubtest.Server, app githubtest.App) {
+	hook := ""
+	if app.WebhookSecret != "" {
+		hook = "export GITHUB_WEBHOOK_SECRET=" + app.WebhookSecret + "\n"
+	}
 	_, _ = fmt.Fprintf(w, `Fake GitHub for tests, with the %s %q. Set in the environment of your app:
 
 export GITHUB_BASE_URL=%s
@@ -87,10 +97,10 @@ export GITHUB_API_URL=%s
 export GITHUB_CLIENT_ID=%s
 export GITHUB_CLIENT_SECRET=%s
 export GITHUB_REDIRECT_URL=%s
-
+%s
 Callback: %s
 Users: octocat, hubot, monalisa. Stop with Ctrl-C.
-`, app.Kind, app.Name, server.URL(), server.APIURL(), app.ClientID, app.Secrets[0], app.Callbacks[0], strings.Join(app.Callbacks, ", "))
+`, app.Kind, app.Name, server.URL(), server.APIURL(), app.ClientID, app.Secrets[0], app.Callbacks[0], hook, strings.Join(app.Callbacks, ", "))
 	if app.Kind == githubtest.GitHubApp {
 		_, _ = fmt.Fprintf(w, "Install page: %s/apps/%s/installations/new\n", server.URL(), app.Slug)
 		if app.WebhookURL != "" {
@@ -134,7 +144,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	flags := flag.NewFlagSet("fakegithub", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&conf.addr, "addr", "127.0.0.1:9090", "`address` to listen on; port 0 finds a free one")
-	flags.StringVar(&conf.app.ClientID, "client-id", "Ov23liFakeGitHubDemo", "client `id` of the app")
+	flags.StringVar(&conf.app.ClientID, "client-id", oauthAppID, "client `id` of the app; "+githubAppID+" for a GitHub App")
 	flags.StringVar(&secrets, "client-secret", "not-a-secret-fakegithub-demo", "client `secret`, or several with commas between")
 	flags.StringVar(&callbacks, "callback", "http://127.0.0.1:8080/auth/github/callback", "callback `URL`, or several with commas between")
 	flags.StringVar(&kind, "kind", "oauth", "`kind` of app: oauth (OAuth App) or github (GitHub App)")
@@ -153,6 +163,11 @@ func parse(args []string, usage io.Writer) (config, error) {
 			flags.PrintDefaults()
 		}
 		return config{}, err
+	}
+	idGiven := false
+	flags.Visit(func(f *flag.Flag) { idGiven = idGiven || f.Name == "client-id" })
+	if kind == "github" && !idGiven {
+		conf.app.ClientID = githubAppID
 	}
 	conf.app.Secrets, conf.app.Callbacks = strings.Split(secrets, ","), strings.Split(callbacks, ",")
 	return conf, conf.check(flags.Args(), kind)

@@ -22,13 +22,13 @@ func TestPrintsTheEnvironmentServesAndStopsWhenInterrupted(t *testing.T) {
 	var stderr bytes.Buffer
 	status := make(chan int, 1)
 	go func() {
-		status <- run(ctx, []string{"-addr", "127.0.0.1:0", "-kind", "github"}, lines{w}, &stderr)
+		status <- run(ctx, []string{"-addr", "127.0.0.1:0", "-kind", "github", "-webhook-url", "http://127.0.0.1:1/hook", "-webhook-secret", "demo"}, lines{w}, &stderr)
 		_ = w.Close()
 	}()
-	// The announcement is written in two parts; the second ends it.
+	// The announcement is written in parts, of which this ends the last.
 	var out strings.Builder
 	buf := make([]byte, 4096)
-	for !strings.Contains(out.String(), "/installations/new") {
+	for !strings.Contains(out.String(), "/settings/connections/") {
 		n, err := r.Read(buf)
 		if err != nil {
 			t.Fatalf("%v after %q, stderr %q", err, out.String(), stderr.String())
@@ -37,7 +37,8 @@ func TestPrintsTheEnvironmentServesAndStopsWhenInterrupted(t *testing.T) {
 	}
 	base := valueOf(out.String(), "GITHUB_BASE_URL")
 	for name, want := range map[string]string{
-		"GITHUB_API_URL": base + "/api/v3/", "GITHUB_CLIENT_ID": "Ov23liFakeGitHubDemo", "GITHUB_CLIENT_SECRET": "not-a-secret-fakegithub-demo",
+		"GITHUB_API_URL": base + "/api/v3/", "GITHUB_CLIENT_SECRET": "not-a-secret-fakegithub-demo",
+		"GITHUB_CLIENT_ID": "Iv23liFakeGitHubDemo", "GITHUB_WEBHOOK_SECRET": "demo",
 	} {
 		if got := valueOf(out.String(), name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
@@ -70,6 +71,18 @@ func valueOf(text, name string) string {
 	_, rest, _ := strings.Cut(text, "export "+name+"=")
 	value, _, _ := strings.Cut(rest, "\n")
 	return value
+}
+
+// The library tells the two kinds of app apart by it, and warned that a GitHub App lacks scopes.
+func TestClientIDIsOfTheAppsKindUnlessItIsGiven(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"Ov23liFakeGitHubDemo": nil, "Iv23liFakeGitHubDemo": {"-kind", "github"}, "mine": {"-client-id", "mine", "-kind", "github"},
+	} {
+		if conf, err := parse(args, io.Discard); err != nil || conf.app.ClientID != want {
+			t.Errorf("%v: client id %q, %v; want %q", args, conf.app.ClientID, err, want)
+		}
+	}
 }
 
 func TestBadFlagsGiveOneClearLine(t *testing.T) {
