@@ -55,7 +55,7 @@ type record struct {
 type token struct {
 	AccessToken   written   `json:"access_token"`
 	RefreshToken  written   `json:"refresh_token,omitzero"`
-	Scopes        []string  `json:"scopes,omitempty"`
+	Scopes        []string  `json:"scopes,omitzero"`
 	Issued        time.Time `json:"issued"`
 	Expiry        time.Time `json:"expiry,omitzero"`
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
