@@ -48,6 +48,9 @@ func WithLogger(log *slog.Logger) Option {
 //
 // The app's own LoadAndSave may stand around [Authenticator.Middleware] or within it, wherever the
 // app's handlers need it; our routes load and save the session themselves.
+//
+// A session that its IdleTimeout, or a store that forgets, ends without a word leaves its login in the grant: the user's next
+// sign-out is not their last, and does not revoke their token, before that login's lifetime is over.
 func WithSessionManager(m *scs.SessionManager) Option {
 	return func(o *options) error {
 		if m == nil {
