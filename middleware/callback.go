@@ -123,7 +123,11 @@ func (a *Authenticator) failLogin(w http.ResponseWriter, r *http.Request, t atte
 	}
 	p.ReturnTo = t.ReturnTo
 	if !isRefusal(err) { // The gatekeeper has logged who was refused, and strangers must not fill the log with warnings.
-		a.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in failed", slog.String("kind", string(p.Kind)), slog.Any("error", err))
+		level := slog.LevelWarn
+		if errors.Is(err, oauth.ErrStartAgain) { // A visitor's own doing.
+			level = slog.LevelInfo
+		}
+		a.log.LogAttrs(r.Context(), level, "sign-in failed", slog.String("kind", string(p.Kind)), slog.Any("error", err))
 	}
 	a.fail(w, r, p)
 }

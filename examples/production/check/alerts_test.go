@@ -57,11 +57,17 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			[]int64{5, 25},
 			[]int64{10, 15},
 		},
-		"the first sign-in that GitHub refuses the app for": {
-			"GitHubRefusesTheApp",
-			[]string{refusedSignIn + ` _x4 1x40`},
-			[]int64{3, 30},
+		"all sign-ins are refused": {
+			"SignInsAreRefused",
+			[]string{refusedSignIn + ` 0x9 1+1x40`},
 			[]int64{5, 10},
+			[]int64{20, 40},
+		},
+		"a stranger's sign-ins are refused, among others": {
+			"SignInsAreRefused",
+			[]string{refusedSignIn + ` 0x9 1+1x40`, signIns + ` 0+1x60`},
+			[]int64{5, 20, 40},
+			nil,
 		},
 		"the first refusal, and it is over": {
 			"GitHubRefusesTheApp",
