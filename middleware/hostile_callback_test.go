@@ -74,7 +74,7 @@ func TestCodeOfAnotherSignInIsRefused(t *testing.T) {
 				injected := callbackWith(query(t, callbacks[whose.state], "state"), query(t, callbacks[whose.code], "code"))
 				wantProblem(t, browsers[whose.state].get(injected), http.StatusBadRequest, "no longer valid")
 				browsers[whose.state].wantSignedOut()
-				if log := s.log.String(); !strings.Contains(log, "sign-in failed") || strings.Contains(log, "level=WARN") {
+				if log := s.log.String(); !strings.Contains(log, "sign-in failed") || strings.Contains(log, "WARN") {
 					t.Errorf("strangers must not fill the log with warnings:\n%s", log)
 				}
 				for _, id := range []int64{583231, 666} {
