@@ -117,7 +117,7 @@ func scsAlone(_ testing.TB, gh *github) http.Handler {
 	flow(mux, gh, func(r *http.Request, _ http.ResponseWriter, key, value string) error {
 		sessions.Put(r.Context(), key, value)
 		return nil
-	}, func(r *http.Request, key string) string { return sessions.GetString(r.Context(), key) },
+	}, func(r *http.Request, key string) string { return sessions.PopString(r.Context(), key) },
 		func(r *http.Request, _ http.ResponseWriter, id identity) error {
 			if err := sessions.RenewToken(r.Context()); err != nil {
 				return err
@@ -145,6 +145,7 @@ func byHand(_ testing.TB, gh *github) http.Handler {
 		if err != nil {
 			return err
 		}
+		clear(session.Values) // The attempt is over, and would make each later request dearer.
 		maps.Copy(session.Values, values)
 		return session.Save(r, w)
 	}
@@ -168,9 +169,10 @@ func byHand(_ testing.TB, gh *github) http.Handler {
 	return mux
 }
 
-// flow is a sign-in with x/oauth2 by hand: state, PKCE, exchange, whose token it is.
+// flow is a sign-in with x/oauth2 by hand: state, PKCE, exchange, whose token it is. What put keeps, take reads once, or signIn
+// drops.
 func flow(mux *http.ServeMux, gh *github, put func(*http.Request, http.ResponseWriter, string, string) error,
-	get func(*http.Request, string) string, signIn func(*http.Request, http.ResponseWriter, identity) error,
+	take func(*http.Request, string) string, signIn func(*http.Request, http.ResponseWriter, identity) error,
 ) {
 	cfg := oauth2.Config{ClientID: clientID, ClientSecret: clientSecret, RedirectURL: callbackURL, Endpoint: endpoints.GitHub}
 	cfg.Endpoint.AuthStyle = oauth2.AuthStyleInParams
@@ -185,7 +187,7 @@ func flow(mux *http.ServeMux, gh *github, put func(*http.Request, http.ResponseW
 	})
 	mux.HandleFunc("GET /auth/github/callback", func(w http.ResponseWriter, r *http.Request) {
 		var state, verifier string
-		if _, err := fmt.Sscan(get(r, "attempt"), &state, &verifier); err != nil || state != r.URL.Query().Get("state") {
+		if _, err := fmt.Sscan(take(r, "attempt"), &state, &verifier); err != nil || state != r.URL.Query().Get("state") {
 			http.Error(w, "", http.StatusBadRequest)
 			return
 		}
