@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/alexedwards/scs/v2"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/ghlogin/ghlogin/middleware"
 	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store"
 	"github.com/ghlogin/ghlogin/store/memory"
 )
 
@@ -71,7 +73,8 @@ func ours(tb testing.TB, gh *github, opts ...middleware.Option) http.Handler {
 	cfg := middleware.Config{
 		ClientID: clientID, ClientSecrets: []oauth.Secret{oauth.NewSecret(clientSecret)}, RedirectURL: callbackURL,
 	}
-	auth, err := middleware.New(cfg, memory.New(), append(opts, middleware.WithHTTPClient(&http.Client{Transport: gh}))...)
+	st := &counted{Store: memory.New()}
+	auth, err := middleware.New(cfg, st, append(opts, middleware.WithHTTPClient(&http.Client{Transport: gh}))...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,7 +89,29 @@ func ours(tb testing.TB, gh *github, opts ...middleware.Option) http.Handler {
 		client, ok := middleware.ClientFromContext(r.Context())
 		answer(w, ok && client != nil)
 	})
-	return auth.Middleware(mux)
+	return ourSite{auth.Middleware(mux), st}
+}
+
+// ourSite is one with this library, and the store that its grants are in.
+type ourSite struct {
+	http.Handler
+	store *counted
+}
+
+// counted is a store in memory that counts how often it is asked.
+type counted struct {
+	*memory.Store
+	reads, writes atomic.Int64
+}
+
+func (c *counted) Get(ctx context.Context, key string) (store.Entry, error) {
+	c.reads.Add(1)
+	return c.Store.Get(ctx, key)
+}
+
+func (c *counted) Put(ctx context.Context, key string, e store.Entry) (string, error) {
+	c.writes.Add(1)
+	return c.Store.Put(ctx, key, e)
 }
 
 // identity is what the neighbours' sessions hold, since none of them has a place for tokens.

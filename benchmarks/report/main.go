@@ -9,7 +9,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -28,7 +30,7 @@ func main() {
 }
 
 func run(in, doc, plotFile string) error {
-	r, err := read(in)
+	r, machine, err := read(in)
 	if err != nil {
 		return err
 	}
@@ -37,6 +39,7 @@ func run(in, doc, plotFile string) error {
 		return err
 	}
 	for name, table := range map[string]string{
+		"run":      fmt.Sprintf("Taken with %s on two cores of %s; each figure is the median of %d runs.\n", runtime.Version(), machine, r.runs()),
 		"requests": r.requests(), "signin": r.signIns(), "parallel": r.parallel(), "grants": r.grants(), "vault": r.vault(),
 		"herd": r.herd(), "program": r.program(),
 	} {
@@ -64,36 +67,50 @@ func replace(text []byte, name, table string) ([]byte, error) {
 // results are the values of each benchmark and unit, run by run.
 type results map[string]map[string][]float64
 
-func read(file string) (results, error) {
-	f, err := os.Open(file) //nolint:gosec // The caller names it.
+// read returns the results, and on what they were measured. A run that failed, or did not come to its end, is an error.
+func read(file string) (r results, machine string, err error) {
+	text, err := os.ReadFile(file) //nolint:gosec // The caller names it.
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	defer func() { _ = f.Close() }()
-	out := make(results)
-	for reader := benchfmt.NewReader(f, file); reader.Scan(); {
+	if !bytes.Contains(text, []byte("\nPASS\n")) {
+		return nil, "", errors.New(file + " does not say PASS: the run failed, or did not come to its end")
+	}
+	r = make(results)
+	for reader := benchfmt.NewReader(bytes.NewReader(text), file); reader.Scan(); {
 		switch rec := reader.Result().(type) {
 		case *benchfmt.Result:
+			machine = rec.GetConfig("cpu") + ", " + rec.GetConfig("goos") + "/" + rec.GetConfig("goarch")
 			name := strings.TrimSuffix(string(rec.Name), "-2") // Of GOMAXPROCS=2, which `make bench` sets.
-			if out[name] == nil {
-				out[name] = make(map[string][]float64)
+			if r[name] == nil {
+				r[name] = make(map[string][]float64)
 			}
 			for _, v := range rec.Values {
 				value, unit := v.Value, v.Unit
-				if unit == "sec/op" {
-					value *= 1e9
-					unit = "ns/op"
+				if v.OrigUnit != "" { // As printed, in nanoseconds.
+					value, unit = v.OrigValue, v.OrigUnit
 				}
-				out[name][unit] = append(out[name][unit], value)
+				r[name][unit] = append(r[name][unit], value)
 			}
 		case *benchfmt.SyntaxError:
-			return nil, rec
+			return nil, "", rec
 		}
 	}
-	if len(out) == 0 {
-		return nil, errors.New("no benchmark in " + file)
+	if len(r) == 0 {
+		return nil, "", errors.New("no benchmark in " + file)
 	}
-	return out, nil
+	return r, machine, nil
+}
+
+// runs is how often the benchmark was run that was run least often.
+func (r results) runs() int {
+	n := math.MaxInt
+	for _, units := range r {
+		for _, values := range units {
+			n = min(n, len(values))
+		}
+	}
+	return n
 }
 
 // median returns the median of the runs; 0 for a benchmark that was not run, of which the table says so.
