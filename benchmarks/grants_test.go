@@ -51,8 +51,9 @@ func signIn(tb testing.TB, m *grant.Manager) grant.Session {
 	return s
 }
 
-// fill puts grants of users 1000000 and on into st: what a sign-in stores, with each user's own number.
-func fill(tb testing.TB, st store.Store, n int) {
+// fill puts grants of users 1000000 and on into st: what a sign-in stores, with each user's own number. It returns the bytes of
+// one.
+func fill(tb testing.TB, st store.Store, n int) int {
 	tb.Helper()
 	const model = 1_000_000
 	scratch := memory.New()
@@ -68,6 +69,7 @@ func fill(tb testing.TB, st store.Store, n int) {
 			tb.Fatal(err)
 		}
 	}
+	return len(e.Value)
 }
 
 var counts = []int{1_000, 10_000, 100_000, 1_000_000}
@@ -128,7 +130,7 @@ func BenchmarkVault(b *testing.B) {
 	}
 	b.Cleanup(func() { _ = st.Close(context.WithoutCancel(b.Context())) })
 	for _, n := range counts[:2] {
-		fill(b, offset{st, n}, n)
+		size := fill(b, offset{st, n}, n)
 		b.Run(fmt.Sprintf("grants=%d/token", n), func(b *testing.B) {
 			m := newManager(b, offset{st, n}, &github{}, grant.WithStaleness(0))
 			for b.Loop() {
@@ -136,6 +138,7 @@ func BenchmarkVault(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(size), "B/grant")
 		})
 		b.Run(fmt.Sprintf("grants=%d/signin", n), func(b *testing.B) {
 			m := newManager(b, offset{st, n}, &github{})

@@ -99,9 +99,10 @@ func (r results) grants() string {
 
 func (r results) vault() string {
 	var b strings.Builder
-	b.WriteString("| grants in Vault | a read | a sign-in |\n|---|---|---|\n")
+	b.WriteString("| grants in Vault | `Token`, read each time | a sign-in | value of a grant |\n|---|---|---|---|\n")
 	for _, n := range []string{"1000", "10000"} {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", thousands(n), duration(r.median("Vault/grants="+n+"/token", "ns/op")), duration(r.median("Vault/grants="+n+"/signin", "ns/op")))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s B |\n", thousands(n), duration(r.median("Vault/grants="+n+"/token", "ns/op")),
+			duration(r.median("Vault/grants="+n+"/signin", "ns/op")), r.count("Vault/grants="+n+"/token", "B/grant"))
 	}
 	return b.String()
 }
