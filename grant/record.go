@@ -206,23 +206,29 @@ func (r *record) encode() ([]byte, error) {
 	return json.Marshal(r)
 }
 
+// decode reads the whole before its format, since that is right nearly always and each reading costs: what another format
+// means by the other fields is not ours to guess, and so nothing of such a record is returned.
 func decode(value []byte) (*record, error) {
-	// The format comes first: what another one means by the other fields is not ours to guess.
+	r := new(record)
+	switch err := json.Unmarshal(value, r); {
+	case err != nil:
+		// The JSON error is not wrapped: it can quote the value, and the value holds tokens.
+		return nil, &FormatError{Format: formatOf(value)}
+	case r.Format != format:
+		return nil, &FormatError{Format: r.Format}
+	}
+	return r, nil
+}
+
+// formatOf is the format of a value that can't be decoded; 0 if there is none.
+func formatOf(value []byte) int {
 	var head struct {
 		Format int `json:"format"`
 	}
-	if err := json.Unmarshal(value, &head); err != nil {
-		// The JSON error is not wrapped: it can quote the value, and the value holds tokens.
-		return nil, &FormatError{}
+	if json.Unmarshal(value, &head) != nil {
+		return 0
 	}
-	if head.Format != format {
-		return nil, &FormatError{Format: head.Format}
-	}
-	r := new(record)
-	if err := json.Unmarshal(value, r); err != nil {
-		return nil, &FormatError{Format: head.Format}
-	}
-	return r, nil
+	return head.Format
 }
 
 // FormatError says that what stands in the store is no grant that this version of the library can

@@ -91,3 +91,30 @@ func TestErrorsOfForeignValuesQuoteNothing(t *testing.T) {
 		}
 	}
 }
+
+// A newer version may write the other fields in another shape: the operator must hear of the format, not of a broken value.
+func TestAnotherFormatIsNamedWhateverItsOtherFieldsAre(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		`{"format":2}`, `{"format":2,"user":"octocat","logins":[1]}`, `{"generation":"one","format":2}`, `{"format":2,"token":{"access_token":"REDACTED"}}`,
+	} {
+		r, err := decode([]byte(value))
+		if e, ok := errors.AsType[*FormatError](err); !ok || e.Format != 2 || r != nil {
+			t.Errorf("decode(%s) = %v, %v, want a FormatError of 2 alone", value, r, err)
+		}
+	}
+}
+
+// A grant that is not remembered costs its JSON once, and not once more for its format.
+//
+//nolint:paralleltest // AllocsPerRun counts the whole process.
+func TestDecodingReadsTheValueOnce(t *testing.T) {
+	value, err := exampleRecord().encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := testing.AllocsPerRun(200, func() { _ = json.Unmarshal(value, new(record)) })
+	if n := testing.AllocsPerRun(200, func() { _, _ = decode(value) }); n != once {
+		t.Errorf("%v allocations, want %v", n, once)
+	}
+}
