@@ -23,15 +23,15 @@ type Gate interface {
 	Ask(ctx context.Context, id Identity) error
 }
 
-// GateFunc is a func as a [Gate].
+// GateFunc is a func as a [Gate]. The log calls it by its name, and a gate of a type of your own by its String, or by the type.
 type GateFunc func(ctx context.Context, id Identity) error
 
 // Ask calls f.
 func (f GateFunc) Ask(ctx context.Context, id Identity) error { return f(ctx, id) }
 
-// String names the gate in the log, by its func as stack traces do: there may be several.
+// String names the gate in the log, by the func's name in the source.
 func (f GateFunc) String() string {
-	return "GateFunc " + runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	return "GateFunc " + strings.TrimSuffix(runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(), "-fm") // A method's value ends so.
 }
 
 // Refusal is a gate's no, as an error.
@@ -54,8 +54,11 @@ type Refusal struct { //nolint:errname // It is an answer, and reads so: return 
 // Error implements error.
 func (r *Refusal) Error() string {
 	text := "middleware: the user may not come in: " + string(r.kind())
-	if r.Reason != "" {
+	switch {
+	case r.Reason != "":
 		text += ": " + r.Reason
+	case r.Kind == KindNotApproved:
+		text += ": an owner of the organization has to approve the OAuth App, or to install the GitHub App with the organization permission Members, read-only"
 	}
 	return text
 }

@@ -129,13 +129,13 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 			setUp: func(s *site) { s.gh.SetOrg(githubtest.Org{Login: "acme", RestrictApps: true}) },
 			kind:  "app-not-approved",
 			says:  []string{"Your organization has not let this site in", "Ask an owner"},
-			log:   "app-not-approved",
+			log:   "app-not-approved: an owner of the organization has to approve the OAuth App",
 		},
 		"GitHub App without the permission": {
 			opts: []siteOption{withApp(githubtest.App{Kind: githubtest.GitHubApp}), withConfig(func(c *middleware.Config) { c.Scopes = nil })},
 			kind: "app-not-approved",
 			says: []string{"with the permission to read members"},
-			log:  "app-not-approved",
+			log:  "or to install the GitHub App with the organization permission Members, read-only",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -169,6 +169,20 @@ func (s *site) refuse(sso string) (mend func()) {
 		Match: githubtest.MatchPath("/user/memberships/orgs/acme"), Status: http.StatusForbidden,
 		Header: http.Header{"X-Github-Sso": {sso}, "X-Oauth-Scopes": {"read:org"}}, Body: `{"message":"Resource protected by organization SAML enforcement.","documentation_url":"https://docs.github.com/rest"}`,
 	})
+}
+
+type members struct{}
+
+func (members) paying(context.Context, middleware.Identity) error { return &middleware.Refusal{} }
+
+// Of several funcs the log has to say which one refused somebody.
+func TestLogNamesTheFuncThatRefused(t *testing.T) {
+	t.Parallel()
+	s := gated(t, middleware.GateFunc(members{}.paying))
+	s.browser(t).get("/auth/github/login")
+	if want := "middleware_test.members.paying"; !strings.Contains(s.log.String(), want) || strings.Contains(s.log.String(), "-fm") {
+		t.Errorf("the log does not say %q:\n%s", want, s.log)
+	}
 }
 
 func TestAnyOfDoesNotKnowWhileOneCantBeAsked(t *testing.T) {
