@@ -14,9 +14,21 @@
 //	}))
 //	gh.SignInAs("octocat") // no browser: authorize redirects at once
 //
+// What is tested has to know where that is, as of an Enterprise Server, and which app it is. With package middleware:
+//
+//	host, err := oauth.HostFromURL(gh.URL())
+//	...
+//	auth, err := middleware.New(middleware.Config{
+//		Host: host, ClientID: "Ov23liExample", ClientSecrets: []oauth.Secret{oauth.NewSecret("s3cret")},
+//		RedirectURL: "http://127.0.0.1/callback",
+//	}, memory.New())
+//
+// [Server.AddApp] returns a client id and a secret that were made up.
+//
 // The same server is a program, github.com/ghlogin/ghlogin/githubtest/cmd/fakegithub. Under
-// testing/synctest, where real sockets can't be used, take [New] and [Server.Transport] in place of
-// [Start]; docs/testing.md of this module has a whole test of that kind, and what is easy to miss.
+// testing/synctest, where real sockets can't be used, take [New] in place of [Start], [Server.Transport] for all requests to the
+// fake (middleware.WithHTTPClient, and the test's own browser), and [WithWebhookTransport]; docs/testing.md of this module has a whole
+// test of that kind, and what is easy to miss.
 //
 // # What is not there
 //

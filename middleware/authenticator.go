@@ -157,6 +157,9 @@ func (a *Authenticator) only(h http.HandlerFunc, methods ...string) http.Handler
 // they are a browser's navigation; the rest get 401 and problem JSON. While the store is away it
 // answers 503: an outage signs nobody out.
 //
+// A navigation is a GET or HEAD whose Accept header names text/html and whose Sec-Fetch-Mode, if there is one, is navigate.
+// A form that is posted too late gets 401 as a page, since what it holds would be lost on the way to GitHub and back.
+//
 // Responses get "Cache-Control: no-store" unless next sets its own, so that the back button shows
 // nothing after a sign-out.
 func (a *Authenticator) Require(next http.Handler) http.Handler {

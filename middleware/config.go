@@ -77,7 +77,8 @@ type Config struct {
 	KeepTokens bool
 
 	// RevokeAuthorization takes back, with a user's last sign-out, all that they granted to the app at GitHub, instead of this
-	// token alone: see [grant.WithRevokeAuthorization].
+	// token alone: see [grant.WithRevokeAuthorization]. A gate's no to who is signed in counts as such a sign-out. A login that
+	// ends with its lifetime takes nothing back, nor does a gate's no to who signs in, upon which that token alone is revoked.
 	RevokeAuthorization bool
 }
 

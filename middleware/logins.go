@@ -19,8 +19,8 @@ const (
 // Logins returns the logins of r's user that stand, this browser's first: for a page where they look through them, and
 // end what they don't know. That needs no handler of yours: a form that posts to [Authenticator.LogoutPath] ends what its
 // field "end" names, which is the ID of a login, "others" for all but this browser's, or "all"; without one, this browser's. When
-// another has ended, the visitor comes back to "return_to", a path of this site, or to [Config.AfterLogin]. As with every
-// sign-out, posts from other sites are refused.
+// another has ended, the visitor comes back to "return_to", a path of this site, or to [Config.AfterLogin]; when this browser's
+// has, by "all", too, they go to [Config.AfterLogout]. As with every sign-out, posts from other sites are refused.
 //
 //	<form method="post" action="{{.LogoutPath}}">
 //	<input type="hidden" name="return_to" value="/settings">

@@ -197,10 +197,13 @@ func WithUserTransport(wrap func(userID int64, next http.RoundTripper) http.Roun
 // WithErrorHandler has h answer problems of the given kinds, or of all but [KindSignIn] if none is given, instead
 // of our own page or problem JSON. Of several handlers for a kind the last counts. Nil is an error.
 //
-// h answers programs, too, which had JSON before: let it look at the request's Accept. docs/errors.md has an example.
-//
 // With [KindSignIn] h also answers browsers that would have been sent to sign in: it can send them to
-// [Authenticator.LoginURL] of the problem's ReturnTo. Cache-Control and Retry-After are set before h is called.
+// [Authenticator.LoginURL] of the problem's ReturnTo. Cache-Control and Retry-After are set before h is called; the status,
+// [Problem.Status], is for h to write.
+//
+// Scripts meet h, too: what names no text/html in its Accept header had better get JSON, and [Authenticator.WriteProblem] writes
+// ours. A problem of a sign-in is answered at the address of the callback, so links in the page need whole paths.
+// docs/errors.md has an example.
 func WithErrorHandler(h ErrorHandler, kinds ...Kind) Option {
 	return func(o *options) error {
 		if h == nil {

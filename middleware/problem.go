@@ -171,6 +171,12 @@ func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem)
 		h(w, r, p)
 		return
 	}
+	a.WriteProblem(w, r, p)
+}
+
+// WriteProblem answers r as if no handler of the app's were set: by a way to sign in, a page, or problem JSON. It is for such a
+// handler ([WithErrorHandler]), which need not answer everybody itself.
+func (a *Authenticator) WriteProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if p.Kind == KindSignIn && isNavigation(r) {
 		redirect(w, a.LoginURL(a.here(r)), http.StatusFound)
 		return

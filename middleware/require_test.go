@@ -3,7 +3,9 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -219,6 +221,29 @@ func TestSessionEndsWithItsLifetime(t *testing.T) {
 	})
 }
 
+// An app's own page took the problem JSON from scripts.
+func TestOwnPageLeavesScriptsToUs(t *testing.T) {
+	t.Parallel()
+	var s *site
+	s = newSite(t, withOptions(middleware.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, p *middleware.Problem) {
+		if r.Header.Get("Accept") != "text/html" {
+			s.auth.WriteProblem(w, r, p)
+			return
+		}
+		w.WriteHeader(p.Status())
+		_, _ = io.WriteString(w, "our own page")
+	}, middleware.KindSignIn)))
+	b := s.browser(t)
+	if p := b.do(http.MethodGet, "/me", accept("text/html")); p.StatusCode != http.StatusUnauthorized || p.body != "our own page" {
+		t.Errorf("a browser gets %d %q", p.StatusCode, p.body)
+	}
+	p := b.do(http.MethodGet, "/me", accept("application/json"))
+	if p.StatusCode != http.StatusUnauthorized || p.Header.Get("Content-Type") != "application/problem+json" || p.Header.Get("WWW-Authenticate") == "" ||
+		p.Header.Get("Cache-Control") != "no-store" || !strings.Contains(p.body, `"login_url"`) {
+		t.Errorf("a script gets %d %v %q", p.StatusCode, p.Header, p.body)
+	}
+}
+
 // ASVS 7.3.1: a browser that was left alone is signed out, and one that is used is not, whoever kept its first cookie.
 func TestSessionEndsWhenItIsNotUsed(t *testing.T) {
 	t.Parallel()
@@ -432,6 +457,14 @@ func TestTryAgainLeadsToNoOtherSite(t *testing.T) {
 	for _, path := range []string{"//evil.example/x", `/\evil.example`, "/%2fevil.example", "/%5cevil.example"} {
 		p := s.browser(t).get(origin + path)
 		wantProblem(t, p, http.StatusServiceUnavailable, `href="/">Try again`)
+
+		// A handler of the app's own may have put it there.
+		rec, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept", "text/html")
+		s.auth.WriteProblem(rec, r, &middleware.Problem{Kind: middleware.KindUnavailable, ReturnTo: path})
+		if !strings.Contains(rec.Body.String(), `href="/">Try again`) {
+			t.Errorf("of %q: %s", path, rec.Body)
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ var theSignIn = []mutation{
 	{"a refused callback leaves something behind", "middleware/callback.go", "\tif !ok {\n\t\ta.log", "\tif !ok {\n\t\thttp.Handle(\"/\"+oauth.NewState(), http.NotFoundHandler())\n\t\ta.log", web, "^(TestFloodOfSignInsStoresNothing)$"},
 	{"another user's earlier session lives on", "middleware/callback.go", `if had && earlier.UserID != login.UserID {`, `if false {`, web, "^(TestChangingAccountsEndsTheFirst)$"},
 	{"cookies on loopback's rules for all", "middleware/authenticator.go", `secure := cfg.redirectURL().Scheme == "https"`, `secure := false && cfg.redirectURL().Scheme == "https"`, web, "^(TestSchemeInCapitalsIsAsSecure|TestCookiesAreTheHostsOwnAndOutOfScriptsReach|TestSignOutIsAnsweredBeforeItsBodyArrives)$"},
-	{"formats are not looked at", "grant/record.go", `if head.Format != format {`, `if false {`, domain, "^(TestUnknownFormatIsAnErrorAndNothingIsOverwritten)$"},
+	{"formats are not looked at", "grant/record.go", `case r.Format != format:`, `case r.Format < 0:`, domain, "^(TestUnknownFormatIsAnErrorAndNothingIsOverwritten)$"},
 	{"return path: broken text", "middleware/returnto.go", `!utf8.ValidString(raw) || `, `!utf8.ValidString("") || `, web, "^(TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
 	{"return path: & takes six bytes", "middleware/attempt.go", `encoder.SetEscapeHTML(false)`, `encoder.SetEscapeHTML(true)`, web, "^(TestAttemptFitsIntoACookieWhateverItsReturnPath)$"},
 	{"callback may be cached", "middleware/authenticator.go", "\t\tw.Header().Set(\"Cache-Control\", \"no-store\")\n\t\tw.Header().Set(\"Referrer-Policy\", \"no-referrer\")\n\t\tif slices", `		if slices`, web, "^(TestCodeLeaksByNoRefererCacheHistoryNorForm)$"},

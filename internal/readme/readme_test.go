@@ -26,10 +26,10 @@ var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 var imports = map[string]string{
 	"chi": "github.com/go-chi/chi/v5", "context": "context", "errors": "errors", "fmt": "fmt",
 	"github": "github.com/google/go-github/v92/github", "githubtest": "github.com/ghlogin/ghlogin/githubtest",
-	"grant": "github.com/ghlogin/ghlogin/grant", "http": "net/http", "log": "log", "memory": "github.com/ghlogin/ghlogin/store/memory",
+	"grant": "github.com/ghlogin/ghlogin/grant", "html": "html", "http": "net/http", "json": "encoding/json", "log": "log", "memory": "github.com/ghlogin/ghlogin/store/memory",
 	"middleware": "github.com/ghlogin/ghlogin/middleware", "oauth": "github.com/ghlogin/ghlogin/oauth", "os": "os",
 	"scs": "github.com/alexedwards/scs/v2", "slog": "log/slog", "store": "github.com/ghlogin/ghlogin/store",
-	"storetest": "github.com/ghlogin/ghlogin/store/storetest", "testing": "testing", "time": "time",
+	"storetest": "github.com/ghlogin/ghlogin/store/storetest", "strings": "strings", "testing": "testing", "time": "time",
 }
 
 // given are the names that a fragment of statements may use, as a handler or a main would have them.
