@@ -20,7 +20,7 @@ const (
 	outageRest = 2 * time.Second
 
 	// defaultCacheSize bounds how many users' grants are kept, at some 2 KiB each.
-	defaultCacheSize = 10_000
+	defaultCacheSize = 10_240
 
 	// cacheShards is how many locks the users are spread over, so that they do not wait for each other.
 	cacheShards = 64

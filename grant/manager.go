@@ -153,7 +153,7 @@ func WithStaleness(d time.Duration) Option {
 	}
 }
 
-// WithCacheSize bounds how many users' grants are remembered, by default 10,000 at some 2 KiB each. One that does not
+// WithCacheSize bounds how many users' grants are remembered, by default 10,240 at some 2 KiB each. One that does not
 // fit costs a read of the store at each use. Less than one is an error; to remember nothing, see
 // [WithStaleness].
 func WithCacheSize(n int) Option {
