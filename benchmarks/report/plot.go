@@ -37,5 +37,6 @@ func (r results) plot(file string) error {
 	p.Legend.Top, p.Legend.Padding = true, vg.Points(4)
 	p.NominalX("scs alone", "gothic", "by hand", "ghlogin", "… cookies")
 	p.X.Min, p.X.Max = -0.5, 4.7
+	p.Y.Max *= 1.1 // Or the highest bar touches the title.
 	return p.Save(16*vg.Centimeter, 8*vg.Centimeter, file)
 }
