@@ -244,66 +244,6 @@ func TestOwnPageLeavesScriptsToUs(t *testing.T) {
 	}
 }
 
-// ASVS 7.3.1: a browser that was left alone is signed out, and one that is used is not, whoever kept its first cookie.
-func TestSessionEndsWhenItIsNotUsed(t *testing.T) {
-	t.Parallel()
-	for name, opts := range map[string][]middleware.Option{"scs": nil, "cookies": {middleware.WithCookieSessions(cookieKey("k"))}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, withOptions(opts...), withConfig(func(c *middleware.Config) { c.SessionIdleTimeout = 80 * time.Minute }))
-				b := s.browser(t)
-				b.signIn()
-				first := b.sessionCookies()[0]
-				for range 10 {
-					time.Sleep(70*time.Minute - time.Second) // An eighth of it need not be noted.
-					b.wantSignedIn("octocat")
-					b.wantSignedIn("octocat")
-				}
-				if name == "cookies" {
-					last := b.sessionCookies()[0]
-					b.setCookie(first.Name, first.Value)
-					b.wantSignedOut()
-					b.setCookie(last.Name, last.Value)
-					b.wantSignedIn("octocat")
-				}
-				kept := b.sessionCookies()[0]
-				time.Sleep(80 * time.Minute)
-				b.setCookie(kept.Name, kept.Value)
-				b.wantSignedOut()
-				b.signIn()
-				b.wantSignedIn("octocat")
-			})
-		})
-	}
-}
-
-// What was not used ends, but use does not keep anything beyond its lifetime.
-func TestUseMakesNoLifetimeLonger(t *testing.T) {
-	t.Parallel()
-	for name, opts := range map[string][]middleware.Option{"scs": nil, "cookies": {middleware.WithCookieSessions(cookieKey("k"))}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, withOptions(opts...), withConfig(func(c *middleware.Config) {
-					c.SessionIdleTimeout, c.SessionLifetime = time.Hour, 3*time.Hour
-				}))
-				b := s.browser(t)
-				b.signIn()
-				var kept *http.Cookie
-				for range 5 {
-					time.Sleep(30 * time.Minute)
-					b.wantSignedIn("octocat")
-					kept = b.sessionCookies()[0]
-				}
-				time.Sleep(30 * time.Minute)
-				b.setCookie(kept.Name, kept.Value)
-				b.wantSignedOut()
-			})
-		})
-	}
-}
-
 func TestRequireWorksWithoutMiddlewareAroundIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, withWrap(func(a *middleware.Authenticator, h http.Handler) http.Handler {
