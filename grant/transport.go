@@ -25,9 +25,9 @@ func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error
 // Each request carries a token that works, refreshed if need be. When GitHub answers 401 all the
 // same, the grant is read again: if the token was replaced meanwhile, or can be refreshed, the
 // request is sent once more (and a last time if that token dies on the way, too), provided that its
-// body can be sent twice (it has none, or GetBody is set). A token that GitHub no longer knows is marked and not sent again, because after a few tries
-// GitHub answers 403 to every request for that user (GitHub docs, "Authenticating to the REST API");
-// the call fails with a [*SignInError].
+// body can be sent twice (it has none, or GetBody is set). A token that GitHub no longer knows is
+// marked and not sent again, because after a few tries GitHub answers 403 to every request for that
+// user (GitHub docs, "Authenticating to the REST API"); the call fails with a [*SignInError].
 //
 // The token goes to the host's API alone. A request for another address, by a redirect for example,
 // is sent without it. The client has no timeout of its own: give requests a context.

@@ -29,8 +29,9 @@ const (
 //	<button name="end" value="others">Sign out everywhere else</button>
 //	</form>
 //
-// With [Config.SessionIdleTimeout] logins whose browser was idle for too long are among them until their lifetime is over; LastSeen
-// tells, to the hour. It costs one read of the store. Errors are for [Authenticator.Fail]; where nobody is signed in it is [grant.ErrSignedOut].
+// With [Config.SessionIdleTimeout] logins whose browser was idle for too long are among them until it signs in or out again, or
+// their lifetime is over; LastSeen tells, to the hour. It costs one read of the store. Errors are for [Authenticator.Fail]; where
+// nobody is signed in it is [grant.ErrSignedOut].
 func (a *Authenticator) Logins(r *http.Request) ([]Login, error) {
 	if !a.sessions.mayHave(r) {
 		return nil, grant.ErrSignedOut

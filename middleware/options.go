@@ -63,9 +63,11 @@ func WithSessionManager(m *scs.SessionManager) Option {
 
 // WithCookieSessions keeps sign-ins in a sealed cookie of the browser's, and no session on the server, so that a fleet needs no
 // session store: the cookie names a login, and whether that stands the grant says. The grants stay in the store, which several
-// processes, or one that is to outlive a restart, must share. It needs keys, here or as [Config.CookieKeys], the same on all replicas: with ones derived from the client secrets, as the cookies of sign-ins under
-// way have by default, everybody would be signed out when a secret is replaced. A key is any text of 32 bytes or more that is
-// random, taken as it is; less is an error.
+// processes, or one that is to outlive a restart, must share.
+//
+// It needs keys, here or as [Config.CookieKeys], the same on all replicas: with ones derived from the client secrets, as the
+// cookies of sign-ins under way have by default, everybody would be signed out when a secret is replaced. A key is any text of
+// 32 bytes or more that is random, taken as it is; less is an error.
 //
 // The first key seals and every key opens. To replace one, put the new key behind the old one on all replicas, then in
 // front; take the old one out after a day, and whoever was there meanwhile stays signed in, because their cookie has been
