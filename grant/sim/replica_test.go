@@ -74,7 +74,9 @@ func (r *replica) crash() {
 	w.replicas[r.place] = w.newReplica(r.place)
 	w.mu.Unlock()
 	r.cancel()
-	w.wg.Go(func() { _ = r.m.Close(r.ctx) }) // Frees its goroutines.
+	// It frees the goroutines. The group's Wait may be under way, since what crashes can be work that nobody waits for, and
+	// a group must not grow from nothing then.
+	go func() { _ = r.m.Close(r.ctx) }()
 }
 
 // close ends a replica in good order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,9 +146,10 @@ type called struct {
 }
 
 func (w *world) everyReplicaCalls() []called {
-	out := make([]called, len(w.replicas))
+	fleet := w.fleet()
+	out := make([]called, len(fleet))
 	var wg sync.WaitGroup
-	for i, r := range w.replicas {
+	for i, r := range fleet {
 		wg.Go(func() {
 			status, err := w.call(r, callAPI, 0)
 			out[i] = called{r, status, err}
@@ -159,8 +161,11 @@ func (w *world) everyReplicaCalls() []called {
 
 // lookups checks every session on every replica against the stored grant.
 func (w *world) lookups() {
-	for _, r := range w.replicas {
-		for i, ses := range w.sessions {
+	w.mu.Lock()
+	sessions := slices.Clone(w.sessions)
+	w.mu.Unlock()
+	for _, r := range w.fleet() {
+		for i, ses := range sessions {
 			_, _, err := r.m.Lookup(r.ctx, ses.Session)
 			w.mu.Lock()
 			_, stands := w.shelf.newest().grant.Logins[ses.LoginID]

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,13 @@ func (w *world) live() {
 	w.rest()
 }
 
+// fleet is the replicas that live now. One may be crashing behind the schedule's back.
+func (w *world) fleet() []*replica {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.replicas)
+}
+
 func (w *world) failed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,7 +186,7 @@ func (w *world) rest() {
 		w.verdict(w.everyReplicaCalls())
 		w.lookups()
 	}
-	for _, r := range w.replicas {
+	for _, r := range w.fleet() {
 		w.close(r, false)
 	}
 	w.wg.Wait()
