@@ -3,7 +3,7 @@ package grant
 import (
 	"context"
 	"errors"
-	"strconv"
+	"fmt"
 	"sync"
 	"time"
 
@@ -13,9 +13,10 @@ import (
 // confirmDead asks GitHub's token check, which does not count as a failed login, whether a token that met a 401 is
 // dead. It says no, too, where it can't tell. What it said is remembered for a while.
 //
-// All who meet the 401 share one check, and one who hangs up does not wait for it.
+// All who meet the 401 with the same token share one check, and one who hangs up does not wait for it. With another token they
+// don't: what GitHub says of a withdrawn token must not mark the one of a sign-in that came since.
 func (m *Manager) confirmDead(ctx context.Context, userID int64, used *record) (bool, error) {
-	checked := m.flights.DoChan("check "+strconv.FormatInt(userID, 10), func() (any, error) {
+	checked := m.flights.DoChan(fmt.Sprintf("check %d %s %d", userID, used.Lineage, used.Generation), func() (any, error) {
 		if dead, ok := m.checked.last(userID, used.id(), time.Now()); ok {
 			return dead, nil
 		}

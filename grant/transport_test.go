@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,6 +160,37 @@ func TestTokenCheckThatIsLateDoesNotMarkANewSignIn(t *testing.T) {
 		}()
 		herd(t, 3, m)
 		herd(t, 3, m)
+	})
+}
+
+// A user withdrew their access, and signed in again while GitHub was still asked about the dead token. The new one met the 401
+// that a token can meet in its first moments, and was marked for what GitHub said of the other.
+func TestTokenCheckOfTheTokenBeforeSaysNothingOfANewSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, githubtest.App{NoExpiry: true})
+		m := w.manager(t)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Minute)
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		w.gh.Inject(githubtest.Fault{
+			Match: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/applications/") },
+			Times: 1, Delay: 2 * time.Second,
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { herd(t, 1, m) })
+		time.Sleep(time.Second)
+		session := w.signIn(t, m, "octocat")
+		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Times: 1, Status: http.StatusUnauthorized})
+		if resp, err := m.HTTPClient(octocat).Get("https://api.github.com/user"); err != nil {
+			t.Errorf("GET /user with the new token = %v", err)
+		} else if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+			t.Errorf("GET /user with the new token = %d", resp.StatusCode)
+		}
+		wg.Wait()
+		if _, needsLogin, err := m.Lookup(t.Context(), session); err != nil || needsLogin != "" {
+			t.Errorf("Lookup = %q, %v; want signed in with a good token", needsLogin, err)
+		}
 	})
 }
 
