@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -231,5 +232,82 @@ func TestGoodTokensAreServedWhileGitHubRefusesTheApp(t *testing.T) {
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("callers with a good token waited %v", waited)
 		}
+	})
+}
+
+// Thirty-two users' tokens were lost with a replica that died. Each of them waits for the length of a lease until it is said so, and
+// everybody else's refresh waited with them.
+func TestLostTokensHoldUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const lost = 32
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, lost+1)
+		for id := int64(1); id <= lost; id++ {
+			w.change(t, strconv.FormatInt(id, 10), func(v map[string]any) {
+				v["failure"] = map[string]any{"unknown": true}
+				v["token"].(map[string]any)["refresh_token"] = "ghr_spent"
+			})
+		}
+		var wg sync.WaitGroup
+		for id := int64(1); id <= lost; id++ {
+			wg.Go(func() {
+				if _, err := m.Token(t.Context(), id); !errors.Is(err, oauth.ErrSignInAgain) {
+					t.Errorf("Token of a user whose token was lost = %v", err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		if _, err := m.Token(t.Context(), lost+1); err != nil {
+			t.Errorf("Token of another user = %v", err)
+		}
+		if waited := time.Since(start); waited > time.Second {
+			t.Errorf("another user waited %v", waited)
+		}
+		wg.Wait()
+	})
+}
+
+// Another replica was a moment faster to claim thirty-two users' refreshes, and died. Whoever waits for its leases must not keep
+// other users from theirs.
+func TestLostRacesForLeasesHoldUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 32
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, users+1)
+		var claimed sync.Once
+		w.store.set(nil, func(put func() error) error {
+			time.Sleep(10 * time.Millisecond)
+			claimed.Do(func() {
+				for id := int64(1); id <= users; id++ {
+					w.change(t, strconv.FormatInt(id, 10), func(v map[string]any) {
+						v["write_id"] = "another's"
+						v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+					})
+				}
+			})
+			return put()
+		})
+		var wg sync.WaitGroup
+		for id := int64(1); id <= users; id++ {
+			wg.Go(func() {
+				if _, err := m.Token(t.Context(), id); err != nil {
+					t.Errorf("Token = %v", err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		if _, err := m.Token(t.Context(), users+1); err != nil {
+			t.Errorf("Token of another user = %v", err)
+		}
+		if waited := time.Since(start); waited > time.Second {
+			t.Errorf("another user waited %v", waited)
+		}
+		wg.Wait()
 	})
 }

@@ -90,12 +90,22 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 	var (
 		start  = time.Now()
 		waited time.Duration // For another's refresh.
-		turn   bool
+		leave  func()        // Ends its turn; nil without one.
 	)
+	endTurn := func() {
+		if leave != nil {
+			leave()
+			leave = nil
+		}
+	}
+	defer endTurn()
 	for do.op != end {
 		var ev event
 		switch do.op {
 		case read:
+			if do.wait == forLease { // Another was faster to claim it.
+				endTurn()
+			}
 			d := untilNextRead(do.wait, r.waits, waited)
 			if do.wait == forLease || do.wait == forWinner {
 				waited += d
@@ -104,13 +114,11 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 				ev.record, ev.version, ev.err = m.get(ctx, userID)
 			}
 		case write:
-			if r.phase == claiming && !turn {
-				leave, err := m.turn(ctx)
-				if err != nil {
+			if r.phase == claiming && leave == nil {
+				var err error
+				if leave, err = m.turn(ctx); err != nil {
 					return r, effect{op: end, outcome: declined, err: err}
 				}
-				defer leave()
-				turn = true
 			}
 			ev.wrote, ev.record = true, do.record
 			ev.version, ev.err = m.put(ctx, userID, do.record, do.version)
@@ -121,6 +129,7 @@ func (m *Manager) run(ctx context.Context, userID int64, r rotation, do effect) 
 				ctx = own //nolint:fatcontext // It happens once.
 			}
 			ev.pair, ev.failure, ev.err = m.ask(ctx, do.record)
+			endTurn() // What comes now may wait for the store, or for whoever holds the pair.
 		}
 		r, do = r.step(ev, moment{wall: m.clock(), elapsed: time.Since(start)})
 	}
