@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ghlogin/ghlogin/oauth"
@@ -159,19 +160,28 @@ func TestRedirectGetsNothingWhateverTheClientAllows(t *testing.T) {
 	}
 }
 
-// The deadline of a request is the caller's too: a short one ends it, and says so.
+// The deadline of a request is the caller's too: a short one ends it, and says so. The connection is a pipe, so that it ends when
+// the request is there, however slow the machine is.
 func TestCallersDeadlineEndsACallThatHangs(t *testing.T) {
 	t.Parallel()
-	web := rawGitHub(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	own := &http.Transport{}
-	t.Cleanup(own.CloseIdleConnections)
-	client := newClient(t, web, oauth.WithHTTPClient(&http.Client{Transport: own}), oauth.WithTimeout(time.Hour))
-	for name, do := range calls {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		err := do(ctx, client)
-		cancel()
-		if e := asError(t, err, oauth.ErrTryLater); !errors.Is(err, context.DeadlineExceeded) || !e.Unknown {
-			t.Errorf("%s: the error is %+v", name, e)
+	synctest.Test(t, func(t *testing.T) {
+		own := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			return ours, nil
+		}}
+		client := newClient(t, "http://127.0.0.1", oauth.WithHTTPClient(&http.Client{Transport: own}), oauth.WithTimeout(time.Hour))
+		for name, do := range calls {
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			err := do(ctx, client)
+			cancel()
+			if took := time.Since(start); took != 50*time.Millisecond {
+				t.Errorf("%s: the call ended after %v", name, took)
+			}
+			if e := asError(t, err, oauth.ErrTryLater); !errors.Is(err, context.DeadlineExceeded) || !e.Unknown {
+				t.Errorf("%s: the error is %+v", name, e)
+			}
 		}
-	}
+	})
 }
