@@ -50,8 +50,10 @@ func (m *Manager) markRevoked(ctx context.Context, userID int64, used *record) e
 		return ErrClosed
 	}
 	defer done()
+	marked := false // By this request, which then tells of it.
 	r, err := m.update(ctx, userID, func(r *record, _ bool) error {
-		if r.id() != used.id() || r.NeedsLogin != "" {
+		marked = r.id() == used.id() && r.NeedsLogin == ""
+		if !marked {
 			return errUnchanged
 		}
 		r.NeedsLogin = ReasonRevoked
@@ -63,7 +65,9 @@ func (m *Manager) markRevoked(ctx context.Context, userID int64, used *record) e
 	if r.id() != used.id() {
 		return nil
 	}
-	m.tell(ctx, Event{Kind: EventNeedsLogin, UserID: userID, Reason: r.NeedsLogin})
+	if marked {
+		m.tell(ctx, Event{Kind: EventNeedsLogin, UserID: userID, Reason: r.NeedsLogin})
+	}
 	return &SignInError{r.NeedsLogin}
 }
 

@@ -201,3 +201,32 @@ func TestMetricsAndSpansOfARotation(t *testing.T) {
 		}
 	})
 }
+
+// A user withdrew a token that can't be refreshed, while a page made many requests with it at once: an app that writes to the user
+// upon the event wrote once for each.
+func TestTokenThatManyRequestsFindDeadIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainApp)
+		var v watcher
+		m := w.manager(t, v.options()...)
+		w.signIn(t, m, "octocat")
+		time.Sleep(time.Minute)
+		w.gh.RevokeUser(w.app.ClientID, octocat)
+		w.gh.Inject(githubtest.Fault{Match: githubtest.MatchPath("/user"), Status: http.StatusUnauthorized, Delay: time.Second})
+		c := m.HTTPClient(octocat)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				_, err := c.Get("https://api.github.com/user") //nolint:bodyclose // There is no answer.
+				if !errors.Is(err, oauth.ErrSignInAgain) {
+					t.Errorf("GET /user = %v, want ErrSignInAgain", err)
+				}
+			})
+		}
+		wg.Wait()
+		if got, want := v.kinds(), []grant.EventKind{grant.EventSignedIn, grant.EventNeedsLogin}; !slices.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}
