@@ -311,3 +311,38 @@ func TestLostRacesForLeasesHoldUpNobodyElse(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// GitHub refused the app for a moment, just when the lease of a dead replica had been waited for. The wait began anew.
+func TestBrakeDoesNotMakeALeaseBeWaitedForTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, 2)
+		w.change(t, "1", func(v map[string]any) {
+			v["write_id"] = "another's"
+			v["lease"] = map[string]any{"owner": "dead", "length_ns": 30 * time.Second}
+		})
+		waited := make(chan error)
+		go func() {
+			_, err := m.Token(t.Context(), 1)
+			waited <- err
+		}()
+		time.Sleep(25 * time.Second)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"20"}}})
+		if _, err := m.Token(t.Context(), 2); !errors.Is(err, oauth.ErrTryLater) {
+			t.Fatalf("Token = %v", err)
+		}
+		if err := <-waited; !errors.Is(err, oauth.ErrTryLater) {
+			t.Fatalf("Token while GitHub refuses the app = %v", err)
+		}
+		time.Sleep(time.Minute)
+		start := time.Now()
+		if _, err := m.Token(t.Context(), 1); err != nil {
+			t.Errorf("Token once GitHub takes it again = %v", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the lease was waited for again, for %v", took)
+		}
+	})
+}

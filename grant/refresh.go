@@ -73,7 +73,7 @@ func (m *Manager) rotate(ctx context.Context, userID int64, seen id) (*record, e
 	r, do := beginRotation(m.owner, rand.Text(), seen)
 	r.watched, r.since = m.watches.take(userID, start)
 	r, do = m.run(ctx, userID, r, do)
-	if r.phase == claiming && do.outcome == unavailable {
+	if r.phase == claiming && do.err != nil {
 		m.watches.leave(userID, r.watched, start.Add(r.since)) // The next one goes on with it.
 	}
 	m.concluded(ctx, userID, r, do, time.Since(start))
