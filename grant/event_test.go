@@ -230,3 +230,27 @@ func TestTokenThatManyRequestsFindDeadIsToldOfOnce(t *testing.T) {
 		}
 	})
 }
+
+// A user signed in with another browser at the moment when the last one signed out: an app that deletes what it holds of users who
+// are gone deleted what it held of one who is there.
+func TestSignOutThatASignInCameBeforeForgetsNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainApp)
+		var v watcher
+		m := w.manager(t, v.options()...)
+		session := w.signIn(t, m, "octocat")
+		w.store.set(nil, func(put func() error) error {
+			w.store.set(nil, nil)
+			w.signIn(t, m, "octocat")
+			return put() // It meets the sign-in's.
+		})
+		if err := m.SignOut(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+		herd(t, 1, m)
+		if got, want := v.kinds(), []grant.EventKind{grant.EventSignedIn, grant.EventSignedIn, grant.EventSignedOut}; !slices.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}

@@ -100,7 +100,9 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 		m.tell(ctx, Event{Kind: EventSignedOut, UserID: userID})
 	}
 	if len(forgotten) > 0 {
-		m.tell(ctx, Event{Kind: EventForgotten, UserID: userID})
+		if after.Lineage == "" { // And not a sign-in that came before what was tried.
+			m.tell(ctx, Event{Kind: EventForgotten, UserID: userID})
+		}
 		m.giveUpPair(ctx, userID, after)
 	}
 	for _, r := range forgotten {
