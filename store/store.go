@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"time"
 )
 
@@ -44,6 +45,11 @@ type Entry struct {
 // Format prints e without its value, under every verb, for the sake of logs.
 func (e Entry) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "{%d bytes, version %q, expires %v}", len(e.Value), e.Version, e.Expires)
+}
+
+// LogValue is what Format prints, for handlers of log/slog that write JSON.
+func (e Entry) LogValue() slog.Value {
+	return slog.StringValue(fmt.Sprint(e))
 }
 
 // Store keeps entries under keys. It is safe for concurrent use.

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -23,6 +25,11 @@ func TestNothingPrintsAValue(t *testing.T) {
 				t.Errorf("%s shows the value: %s", verb, text)
 			}
 		}
+	}
+	logged := new(strings.Builder)
+	slog.New(slog.NewJSONHandler(logged, nil)).Info("", "entry", e, "pointer", &e)
+	if shown := base64.StdEncoding.EncodeToString(e.Value); strings.Contains(logged.String(), shown) || strings.Contains(logged.String(), "secret") {
+		t.Errorf("a log in JSON shows the value: %s", logged)
 	}
 }
 
