@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -271,4 +273,37 @@ func TestCloseEndsALogInThatHangs(t *testing.T) {
 	if err := within(t, answer, "answer"); !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("Get = %v, want ErrUnavailable", err)
 	}
+}
+
+func TestRequestsLogInEndsTheWaitForAnotherInTheBackground(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		logins, away := new(atomic.Int64), new(atomic.Bool)
+		s, err := vault.Open(t.Context(), vault.Config{Address: "https://vault.invalid"}, func(context.Context, *api.Client) (*api.Secret, error) {
+			n := logins.Add(1)
+			if away.Load() {
+				return nil, errors.New("the secret id's file is gone")
+			}
+			return &api.Secret{Auth: &api.SecretAuth{ClientToken: fmt.Sprint("hvs.", n), LeaseDuration: 600}}, nil
+		}, vault.WithLogger(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		away.Store(true)
+		time.Sleep(10 * time.Minute) // By now the log-ins in the background are a quarter of a minute apart or more.
+		away.Store(false)
+		if err := vault.LogIn(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		before := logins.Load()
+		if time.Sleep(5 * time.Minute); logins.Load() != before {
+			t.Errorf("%d log-ins more, though a request's had given a token for ten minutes", logins.Load()-before)
+		}
+		if time.Sleep(5 * time.Minute); logins.Load() != before+1 {
+			t.Errorf("%d log-ins in place of 1 as that token's time ran out", logins.Load()-before)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -27,7 +27,9 @@ func (k *keeper) keep() {
 			if a.wait(ctx) == nil {
 				break
 			}
-			rest(ctx, nil, backoff(try))
+			if !rest(ctx, replaced, backoff(try)) {
+				break // A request has logged in meanwhile.
+			}
 		}
 	}
 }
