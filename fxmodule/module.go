@@ -17,11 +17,14 @@
 //
 // fx stops what was made last first. A server that takes the Authenticator is therefore stopped before the refreshes that its
 // requests set off are waited for and stored, and those before the connection to Vault is closed. All of it ends within
-// fx's stop timeout, and what could not be stored by then is said in the error of the stop.
+// fx's stop timeout, and what could not be stored by then is said in the error of the stop. A server's stop must leave some of that
+// time: once it is over, fx stops nothing more.
 package fxmodule
 
 import (
+	"context"
 	"log/slog"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"go.opentelemetry.io/otel/metric"
@@ -71,7 +74,8 @@ type Result struct {
 	Manager *grant.Manager
 }
 
-// New makes an Authenticator. Refreshes under way are waited for, and their tokens stored, when the application stops.
+// New makes an Authenticator. Refreshes under way are waited for, and their tokens stored, when the application stops; the last
+// tenth of the time that is left for the stop then is kept for what else has to be stopped.
 func New(p Params) (Result, error) {
 	opts := p.Options
 	if p.Logger != nil {
@@ -90,8 +94,22 @@ func New(p Params) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	p.Lifecycle.Append(fx.StopHook(auth.Close))
+	p.Lifecycle.Append(fx.StopHook(func(ctx context.Context) error {
+		ctx, cancel := sooner(ctx)
+		defer cancel()
+		return auth.Close(ctx)
+	}))
 	return Result{Authenticator: auth, Manager: auth.Manager()}, nil
+}
+
+// sooner ends when nine tenths of the time are over that ctx has left. At its end fx would say so in place of the error of what
+// was stopping then, and would not stop what was made before, such as the connection to Vault.
+func sooner(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-time.Until(end)/10))
 }
 
 // Option adds an option to the [Module]'s Authenticator:

@@ -215,38 +215,50 @@ func TestSignOutIsAnsweredBeforeTheEndOfItsBody(t *testing.T) {
 	b.wantSignedOut()
 }
 
-// A form that never ends keeps neither the connection nor whoever is to be signed out.
+// A form that never ends keeps neither the connection nor whoever is to be signed out, nor does a body that is no form, or goes
+// on behind one: the server reads on for as long as there is more to come.
 func TestSignOutDoesNotWaitForAFormThatTrickles(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t)
-		b := s.browser(t)
-		b.signIn()
-		session := b.sessionCookies()[0]
-		here, there := net.Pipe()
-		server := &http.Server{Handler: s.handler}
-		go func() { _ = server.Serve(&oneConn{conn: there, closed: make(chan struct{})}) }()
-		defer server.Close()
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			_, err := fmt.Fprintf(here, "POST /auth/github/logout HTTP/1.1\r\nHost: app.example\r\nCookie: %s=%s\r\nContent-Length: 1000\r\n"+
-				"Content-Type: application/x-www-form-urlencoded\r\n\r\n", session.Name, session.Value)
-			for err == nil {
-				time.Sleep(time.Second)
-				_, err = here.Write([]byte("x"))
-			}
-		}()
-		start := time.Now()
-		answer := make([]byte, 1024)
-		n, err := here.Read(answer)
-		if took := time.Since(start); err != nil || took >= 10*time.Second || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 204") {
-			t.Errorf("%v, after %v: %.40q", err, took, answer[:n])
-		}
-		_ = here.Close()
-		<-sent
-		b.wantSignedOut()
-	})
+	for name, start := range map[string]string{
+		"a form":         "Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+		"no form":        "Content-Type: text/plain\r\n\r\n",
+		"without a type": "\r\n",
+		"behind a form": "Content-Type: multipart/form-data; boundary=b\r\n\r\n" +
+			"--b\r\nContent-Disposition: form-data; name=\"return_to\"\r\n\r\n/\r\n--b--\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t)
+				b := s.browser(t)
+				b.signIn()
+				session := b.sessionCookies()[0]
+				here, there := net.Pipe()
+				server := &http.Server{Handler: s.handler}
+				go func() { _ = server.Serve(&oneConn{conn: there, closed: make(chan struct{})}) }()
+				defer server.Close()
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					_, err := fmt.Fprintf(here, "POST /auth/github/logout HTTP/1.1\r\nHost: app.example\r\nCookie: %s=%s\r\nContent-Length: 1000\r\n%s",
+						session.Name, session.Value, start)
+					for err == nil {
+						time.Sleep(time.Second)
+						_, err = here.Write([]byte("x"))
+					}
+				}()
+				begun := time.Now()
+				answer := make([]byte, 1024)
+				n, err := here.Read(answer)
+				if took := time.Since(begun); err != nil || took >= 10*time.Second || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 204") {
+					t.Errorf("%v, after %v: %.40q", err, took, answer[:n])
+				}
+				_ = here.Close()
+				<-sent
+				b.wantSignedOut()
+			})
+		})
+	}
 }
 
 // countingStore counts what is asked of it.

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -82,7 +83,11 @@ func logoutForm(w http.ResponseWriter, r *http.Request) (which, returnTo string)
 	if err == nil {
 		err = r.ParseMultipartForm(maxLogoutForm) // What a script's FormData is sent as.
 	}
-	if err == nil || errors.Is(err, http.ErrNotMultipart) {
+	if r.Body != nil && (err == nil || errors.Is(err, http.ErrNotMultipart)) {
+		// What is no form, or stands behind one, was not read, and the server reads it before it answers.
+		_, err = io.Copy(io.Discard, r.Body)
+	}
+	if err == nil {
 		_ = rc.SetReadDeadline(time.Time{}) // Left standing, it would end the request's context.
 	}
 	return r.PostFormValue("end"), r.PostFormValue("return_to")
