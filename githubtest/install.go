@@ -100,8 +100,9 @@ func (s *Server) serveConnection(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if u == nil || s.state.grants[grantKey{a.ClientID, u.ID}] == nil {
+		name := a.Name
 		s.mu.Unlock()
-		s.showMessage(w, r, http.StatusNotFound, "Nothing to revoke", "Nobody is signed in here in this browser, or they have not authorized "+a.Name+
+		s.showMessage(w, r, http.StatusNotFound, "Nothing to revoke", "Nobody is signed in here in this browser, or they have not authorized "+name+
 			". Sign in to the app first, by the page of this server: SignInAs and -sign-in-as leave out that page, and with it who the browser is.")
 		return
 	}
@@ -117,11 +118,13 @@ func (s *Server) serveConnection(w http.ResponseWriter, r *http.Request) {
 func (s *Server) decideConnection(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	form, u := s.takeForm(r), s.browserUser(r)
-	s.mu.Unlock()
 	if form == nil || form.revoke == nil || u == nil {
+		s.mu.Unlock()
 		s.showStaleForm(w, r)
 		return
 	}
-	s.RevokeUser(form.revoke.ClientID, u.ID)
-	s.showMessage(w, r, http.StatusOK, "Access revoked", form.revoke.Name+" can no longer act for "+u.Login+".")
+	key, done := grantKey{form.revoke.ClientID, u.ID}, form.revoke.Name+" can no longer act for "+u.Login+"."
+	s.mu.Unlock()
+	s.RevokeUser(key.clientID, key.userID)
+	s.showMessage(w, r, http.StatusOK, "Access revoked", done)
 }

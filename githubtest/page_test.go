@@ -1,9 +1,11 @@
 package githubtest_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ghlogin/ghlogin/githubtest"
@@ -219,6 +221,33 @@ func TestUserRevokesTheAppOnItsSettingsPage(t *testing.T) {
 	}
 	if got := status(t, gh, tok.AccessToken); got != http.StatusUnauthorized {
 		t.Errorf("the token answers %d", got)
+	}
+}
+
+// For the race detector.
+func TestAppsAndUsersChangeWhileTheirPagesAreAnswered(t *testing.T) {
+	t.Parallel()
+	gh := githubtest.Start(t, oauthApp())
+	page := gh.URL() + "/settings/connections/applications/" + clientID
+	for range 5 {
+		client := browser(t)
+		open(t, client, authorizeURL(gh)).press(t, client, "authorize", "octocat")
+		f := open(t, client, page)
+		var changes sync.WaitGroup
+		changes.Go(func() {
+			for i := range 200 {
+				gh.UpdateApp(clientID, func(a *githubtest.App) { a.Name = fmt.Sprint("Demo ", i) })
+				gh.RenameUser(583231, fmt.Sprint("octocat-", i))
+			}
+		})
+		if res, _ := get(t, browser(t), page); res.StatusCode != http.StatusNotFound {
+			t.Errorf("a stranger's look: %s", res.Status)
+		}
+		if res, _ := f.press(t, client, "revoke", ""); res.StatusCode != http.StatusOK {
+			t.Errorf("revoke: %s", res.Status)
+		}
+		changes.Wait()
+		gh.RenameUser(583231, "octocat")
 	}
 }
 
