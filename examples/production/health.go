@@ -23,6 +23,8 @@ type health struct {
 	redis  *redis.Client // Nil without one.
 	grants *grant.Manager
 
+	asking sync.Mutex // Held while GitHub is asked about the app's credentials; mu would keep the other parts, and the stop, waiting.
+
 	mu        sync.Mutex
 	leaving   bool
 	checkedAt time.Time
@@ -125,16 +127,26 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 
 // credentials asks GitHub now and then whether it takes the app's. That it does not answer says nothing about them.
 func (h *health) credentials(ctx context.Context) (accepted bool, refused error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if time.Since(h.checkedAt) < 5*time.Minute {
-		return h.accepted || h.refused == nil, h.refused
+	h.asking.Lock() // Two who look at once ask once.
+	defer h.asking.Unlock()
+	if due, accepted, refused := h.lastWord(); !due {
+		return accepted, refused
 	}
-	switch err := h.grants.CheckApp(ctx); {
+	err := h.grants.CheckApp(ctx)
+	h.mu.Lock()
+	switch {
 	case err == nil:
 		h.refused, h.accepted, h.checkedAt = nil, true, time.Now()
 	case errors.Is(err, oauth.ErrMisconfigured):
 		h.refused, h.checkedAt = err, time.Now()
 	}
-	return h.accepted || h.refused == nil, h.refused
+	h.mu.Unlock()
+	_, accepted, refused = h.lastWord()
+	return accepted, refused
+}
+
+func (h *health) lastWord() (due, accepted bool, refused error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.checkedAt) >= 5*time.Minute, h.accepted || h.refused == nil, h.refused
 }

@@ -45,11 +45,25 @@ func serve(lc fx.Lifecycle, shutdown fx.Shutdowner, log *slog.Logger, c config, 
 				}()
 				return nil
 			},
-			OnStop: s.Shutdown,
+			OnStop: func(ctx context.Context) error { return drain(ctx, s) },
 		})
 	}
 	// Before the pages stop, balancers have to see that this replica is going: they ask every few seconds.
 	lc.Append(fx.Hook{OnStop: h.leave})
+}
+
+// drainFor is how long requests that are under way at the stop may take to their end.
+const drainFor = 10 * time.Second
+
+// drain lets them, and then ends them: a download that goes on, or a slow reader, would use up the whole time of the stop, and
+// refreshed tokens could not be stored any more.
+func drain(ctx context.Context, s *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, drainFor)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off: %w", err), s.Close())
+	}
+	return nil
 }
 
 // secure sets what every response should have. The sign-in's own pages have a stricter policy of their own.
