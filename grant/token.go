@@ -19,7 +19,7 @@ const crossing = 2 * time.Second
 // request, do not keep it, and do not change its Scopes, which are shared.
 //
 // While an expiring token is still good, its refresh is waited for two seconds and no longer. Errors
-// are [*SignInError], [*StoreError], [*BackoffError], and package oauth's where the refresh failed.
+// are [*SignInError], [*StoreError], [*FormatError], [*BackoffError], [ErrClosed], and package oauth's where the refresh failed.
 func (m *Manager) Token(ctx context.Context, userID int64) (oauth.Token, error) {
 	r, err := m.current(ctx, userID)
 	if err != nil {

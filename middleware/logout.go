@@ -71,7 +71,8 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logoutForm returns what a sign-out's form asks for. One that can't be read asks for nothing, and so ends this browser's login.
+// logoutForm returns what a sign-out's form asks for. What can't be read of it asks for nothing: without more, this browser's login
+// ends.
 func logoutForm(w http.ResponseWriter, r *http.Request) (which, returnTo string) {
 	if r.Body != nil {
 		r.Body = http.MaxBytesReader(w, r.Body, maxLogoutForm)

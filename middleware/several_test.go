@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -64,7 +65,7 @@ func (two *twoGitHubs) newWork(t *testing.T, st store.Store, opts []middleware.O
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = auth.Close(t.Context()) })
+	t.Cleanup(func() { _ = auth.Close(context.WithoutCancel(t.Context())) })
 	return auth
 }
 

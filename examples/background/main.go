@@ -47,9 +47,11 @@ func run(ctx context.Context, site demo.Site) error {
 		return err
 	}
 	app := &app{auth: auth, out: site.Out, watched: map[int64]bool{}}
+	ctx, end := context.WithCancel(ctx)
 	var worker sync.WaitGroup
 	worker.Go(func() { app.work(ctx) })
 	defer worker.Wait()
+	defer end() // For a server that can't go on, too.
 	return site.Serve(ctx, auth.Middleware(app.routes()), auth)
 }
 
