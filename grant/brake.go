@@ -13,8 +13,10 @@ const (
 	// brakeAfter is how many token requests in a row may go unanswered before the brake takes hold.
 	brakeAfter = 3
 
-	// brakeMost bounds how long it holds at a time.
-	brakeMost = 30 * time.Second
+	// brakeFirst is how long it holds at first, at most, and brakeMost how long after many tries: no longer than the back-off of
+	// the users whose requests met the same.
+	brakeFirst = 2 * time.Second
+	brakeMost  = 30 * time.Second
 
 	// brakeProbe is how long one request has the way to itself that finds out whether things are mended. After
 	// that the next one tries: the first may wait for something else, as for the lease of a replica that died.
@@ -27,11 +29,13 @@ const (
 // it holds, tokens that are good are served; then one request finds out whether things are mended. The zero
 // value is ready to use.
 type brake struct {
-	mu     sync.Mutex
-	failed int       // Token requests in a row.
-	until  time.Time // Monotonic.
-	code   oauth.Code
-	app    bool // GitHub refuses the app.
+	mu      sync.Mutex
+	failed  int       // Token requests in a row.
+	times   int       // That it took hold, in a row.
+	until   time.Time // Monotonic.
+	probing bool      // One request finds out whether things are mended, until then.
+	code    oauth.Code
+	app     bool // GitHub refuses the app.
 }
 
 // note takes what came of a token request.
@@ -39,22 +43,34 @@ func (b *brake) note(err error, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil || errors.Is(err, oauth.ErrSignInAgain) { // GitHub is at work, and takes the app's credentials.
-		b.failed, b.until, b.app, b.code = 0, time.Time{}, false, ""
+		b.failed, b.times, b.until, b.probing, b.app, b.code = 0, 0, time.Time{}, false, false, ""
 		return
 	}
 	e, _ := errors.AsType[*oauth.Error](err)
 	b.failed++
 	b.app = errors.Is(err, oauth.ErrMisconfigured)
-	wait := backoff(b.failed, time.Second, brakeMost)
+	limited := e != nil && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusForbidden)
 	if e != nil {
 		b.code = e.Code
+	}
+	if !b.app && !limited && b.failed < brakeAfter {
+		return
+	}
+	var wait time.Duration
+	// Those that were under way when it took hold met the same trouble: many at once would make a moment's outage last half a
+	// minute.
+	if b.probing || !now.Before(b.until) {
+		wait = backoff(b.times, brakeFirst, brakeMost)
+		b.times++
+	}
+	if e != nil {
 		wait = max(wait, min(e.RetryAfter, maxBackoff))
 	}
-	limited := e != nil && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusForbidden)
-	// What was asked for before is not cut short: of many answers at once only one may hold a Retry-After.
-	if until := now.Add(wait); (b.app || limited || b.failed >= brakeAfter) && until.After(b.until) {
+	// What was asked for before is not cut short, other than a probe's time: of many answers at once only one may hold a Retry-After.
+	if until := now.Add(wait); b.probing || until.After(b.until) {
 		b.until = until
 	}
+	b.probing = false
 }
 
 // hold reports for how long no token request may be made, as an error; or it returns nil, and the caller makes
@@ -67,7 +83,7 @@ func (b *brake) hold(now time.Time) error {
 	}
 	left := b.until.Sub(now)
 	if left <= 0 {
-		b.until = now.Add(brakeProbe)
+		b.until, b.probing = now.Add(brakeProbe), true
 		return nil
 	}
 	return &BackoffError{Code: string(b.code), RetryAfter: max(left, time.Second), Misconfigured: b.app}

@@ -197,6 +197,63 @@ func TestHerdOfUsersAsksNoMoreThanItsTurns(t *testing.T) {
 	})
 }
 
+// GitHub failed for a moment, while many users came back at once. Each of their requests made the brake hold twice as long, and
+// whoever came next had to wait for half a minute.
+func TestMomentOfTroubleUnderManyRefreshesIsSoonOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 32
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, users+1)
+		w.gh.Inject(githubtest.Fault{Match: isRefresh, Times: users, Status: http.StatusBadGateway, Delay: 300 * time.Millisecond})
+		var wg sync.WaitGroup
+		for id := int64(1); id <= users; id++ {
+			wg.Go(func() { _, _ = m.Token(t.Context(), id) })
+		}
+		wg.Wait()
+		if _, err := m.Token(t.Context(), users+1); !errors.Is(err, oauth.ErrTryLater) {
+			t.Errorf("Token at once = %v, want that the brake holds", err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := m.Token(t.Context(), users+1); err != nil {
+			t.Errorf("Token two seconds later = %v", err)
+		}
+	})
+}
+
+// An outage that goes on makes the brake hold longer each time, and when it ends nobody waits for longer than they had waited by then.
+func TestBrakeHoldsNoLongerThanUsersWaitAnyway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 12
+		w := newWorld(t, gitHubApp)
+		m := w.manager(t)
+		w.crowd(t, m, users)
+		remove := w.gh.Inject(githubtest.Fault{Match: isRefresh, Status: http.StatusBadGateway})
+		everybody := func() (failed int) {
+			for id := int64(1); id <= users; id++ {
+				if _, err := m.Token(t.Context(), id); err != nil {
+					failed++
+				}
+			}
+			return failed
+		}
+		for range 30 {
+			everybody()
+			time.Sleep(200 * time.Millisecond)
+		}
+		remove()
+		for range 40 {
+			everybody()
+			time.Sleep(200 * time.Millisecond)
+		}
+		if failed := everybody(); failed > 0 {
+			t.Errorf("%d of %d users are not served eight seconds after an outage of six", failed, users)
+		}
+	})
+}
+
 // One replica has a mistyped secret. What others refresh serves there all the same.
 func TestReplicaThatGitHubRefusesAdoptsWhatOthersRefreshed(t *testing.T) {
 	t.Parallel()
