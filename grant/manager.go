@@ -77,9 +77,9 @@ func WithLogger(log *slog.Logger) Option {
 	}
 }
 
-// WithTransport sets what carries the requests of [Manager.Client] to GitHub's API, instead of
-// [http.DefaultTransport]. It must be safe for concurrent use and is shared by all users; nil is an
-// error.
+// WithTransport sets what carries the requests of [Manager.Client] to GitHub's API. By default it is a copy of
+// [http.DefaultTransport] that gives up when GitHub has not begun to answer within 30 seconds. It must be safe for concurrent use
+// and is shared by all users; nil is an error.
 func WithTransport(base http.RoundTripper) Option {
 	return func(m *Manager) error {
 		if base == nil {
@@ -178,7 +178,7 @@ func New(app *oauth.Client, st store.Store, opts ...Option) (*Manager, error) {
 		app:    app,
 		store:  st,
 		log:    slog.New(slog.DiscardHandler),
-		base:   http.DefaultTransport,
+		base:   defaultTransport(),
 		margin: defaultMargin,
 		owner:  rand.Text(),
 		clock:  time.Now,

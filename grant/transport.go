@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
+	"time"
 )
 
 // Client returns an HTTP client that acts as the user at GitHub's API, with or without a request of
@@ -30,13 +32,35 @@ func (m *Manager) Client(ctx context.Context, userID int64) (*http.Client, error
 // user (GitHub docs, "Authenticating to the REST API"); the call fails with a [*SignInError].
 //
 // The token goes to the host's API alone. A request for another address, by a redirect for example,
-// is sent without it. The client has no timeout of its own: give requests a context.
+// is sent without it. The client has no timeout of its own, other than 30 seconds until the answer begins, unless
+// [WithTransport] says otherwise: give requests a context.
 func (m *Manager) HTTPClient(userID int64) *http.Client {
 	var t http.RoundTripper = &transport{manager: m, userID: userID}
 	if m.wrap != nil {
 		t = m.wrap(userID, t)
 	}
 	return &http.Client{Transport: t}
+}
+
+// answerTimeout is how long GitHub's API may take until it begins to answer. GitHub itself ends a request after ten seconds (GitHub
+// docs, "Troubleshooting the REST API").
+const answerTimeout = 30 * time.Second
+
+// defaultTransport is one for all managers, so that they share its connections. A program may have put another kind of round tripper
+// into [http.DefaultTransport], which is then used as it is.
+var defaultTransport = sync.OnceValue(func() http.RoundTripper {
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		return impatient(t)
+	}
+	return http.DefaultTransport
+})
+
+// impatient is a copy of t that does not wait for an answer forever: a GitHub that hangs would hold every handler whose request
+// has no end of its own, which is what net/http gives them.
+func impatient(t *http.Transport) *http.Transport {
+	t = t.Clone()
+	t.ResponseHeaderTimeout = answerTimeout
+	return t
 }
 
 // replays is how often a request is sent again: a second time for a token that died, in its turn, on the way. After an outage

@@ -112,7 +112,7 @@ func (o *options) makeSessions(cfg Config, secure, ownKeys bool) (sessions, erro
 }
 
 // WithHTTPClient sets the client for all requests to GitHub: for a proxy, a CA of one's own, or a
-// test. Its Transport also carries the users' API requests. Nil is an error.
+// test. Its Transport also carries the users' API requests, as it is: see [grant.WithTransport]. Nil is an error.
 func WithHTTPClient(c *http.Client) Option {
 	return func(o *options) error {
 		if c == nil {
