@@ -23,6 +23,7 @@ package fxmodule
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -60,8 +61,10 @@ type Params struct {
 	// Meters takes metrics, by default OpenTelemetry's global provider.
 	Meters metric.MeterProvider `optional:"true"`
 
-	// Options are further options, in no certain order: see [Option].
+	// Options are further options, in no certain order: see [Option] and [OptionFrom].
 	Options []middleware.Option `group:"ghlogin"`
+	// Untagged must be nil. It is what somebody provided who meant it for Options: without effect, a gate would keep nobody out.
+	Untagged middleware.Option `optional:"true"`
 }
 
 // Result is what [New] provides.
@@ -77,6 +80,9 @@ type Result struct {
 // New makes an Authenticator. Refreshes under way are waited for, and their tokens stored, when the application stops; the last
 // tenth of the time that is left for the stop then is kept for what else has to be stopped.
 func New(p Params) (Result, error) {
+	if p.Untagged != nil {
+		return Result{}, errors.New("fxmodule: a middleware.Option is provided that has no effect as it is: hand it to fxmodule.Option, or what makes it to fxmodule.OptionFrom")
+	}
 	opts := p.Options
 	if p.Logger != nil {
 		opts = append(opts, middleware.WithLogger(p.Logger))
@@ -116,5 +122,18 @@ func sooner(ctx context.Context) (context.Context, context.CancelFunc) {
 //
 //	fxmodule.Option(middleware.WithErrorHandler(page, middleware.KindUnavailable))
 func Option(o middleware.Option) fx.Option {
-	return fx.Supply(fx.Annotate(o, fx.ResultTags(`group:"ghlogin"`)))
+	return fx.Supply(fx.Annotate(o, fx.ResultTags(tag)))
 }
+
+// OptionFrom adds the option that constructor returns, a func that takes what the application provides, and may return an error,
+// too:
+//
+//	fxmodule.OptionFrom(func(db *sql.DB) middleware.Option { return middleware.WithGate(members{db}) })
+//
+// It can't take the Authenticator, which is made with it.
+func OptionFrom(constructor any) fx.Option {
+	return fx.Provide(fx.Annotate(constructor, fx.ResultTags(tag)))
+}
+
+// tag is that of Params.Options.
+const tag = `group:"ghlogin"`

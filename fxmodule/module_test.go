@@ -75,6 +75,36 @@ func TestModuleTakesWhatTheAppHas(t *testing.T) {
 	}
 }
 
+// A gate that needs the application's database is made by fx, too.
+func TestOptionTakesWhatTheApplicationProvides(t *testing.T) {
+	t.Parallel()
+	type teapot int
+	var auth *middleware.Authenticator
+	app := fxtest.New(t, fxmodule.Module, fxmodule.Memory, fx.Supply(config, teapot(http.StatusTeapot)),
+		fxmodule.OptionFrom(func(status teapot) (middleware.Option, error) {
+			return middleware.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, _ *middleware.Problem) { w.WriteHeader(int(status)) },
+				middleware.KindAttempt), nil
+		}),
+		fx.Populate(&auth))
+	app.RequireStart()
+	defer app.RequireStop()
+	rec := httptest.NewRecorder()
+	auth.Middleware(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "https://app.example/auth/github/callback?code=x&state=y", nil))
+	if rec.Code != http.StatusTeapot {
+		t.Errorf("a callback without an attempt = %d, want what the option says", rec.Code)
+	}
+}
+
+// A gate that was provided like anything else had no effect: fx made nobody's value of it, said nothing, and everybody came in.
+func TestOptionThatNobodyWouldTakeIsAnError(t *testing.T) {
+	t.Parallel()
+	gate := fx.Provide(func() middleware.Option { return middleware.WithGate(middleware.AllowOrgs("acme")) })
+	err := fx.New(fxmodule.Module, fxmodule.Memory, fx.Supply(config), gate, fx.NopLogger, fx.Invoke(func(*middleware.Authenticator) {})).Err()
+	if err == nil || !strings.Contains(err.Error(), "fxmodule.OptionFrom") {
+		t.Errorf("a stray option: %v", err)
+	}
+}
+
 func TestWiringIsCompleteAndCanBeValidatedWithoutRunning(t *testing.T) {
 	t.Parallel()
 	for name, parts := range map[string][]fx.Option{
