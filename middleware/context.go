@@ -42,7 +42,8 @@ func visitFrom(ctx context.Context) *visit {
 }
 
 // NewContext returns a context whose request is signed in as id says: for tests of handlers that
-// stand behind [Authenticator.Middleware].
+// stand behind [Authenticator.Middleware]. There is no login behind it: [Authenticator.Logins] and [Authenticator.RequireScopes]
+// want one, and see a stranger.
 func NewContext(ctx context.Context, id Identity) context.Context {
 	return context.WithValue(ctx, visitKey{}, &visit{identity: id, signedIn: true})
 }
