@@ -233,6 +233,47 @@ func TestTokenThatManyRequestsFindDeadIsToldOfOnce(t *testing.T) {
 
 // A user signed in with another browser at the moment when the last one signed out: an app that deletes what it holds of users who
 // are gone deleted what it held of one who is there.
+// GitHub may answer a sign-in with the token of the user's other browser. The last sign-out of that one, which met the sign-in's write,
+// revoked it all the same.
+func TestSignOutDoesNotRevokeATokenThatASignInGotAgain(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]error{"store answers": nil, "the write's answer is lost": errors.New("connection reset")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, plainApp)
+				m := w.manager(t)
+				session := w.signIn(t, m, "octocat")
+				inUse, err := m.Token(t.Context(), octocat)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.gh.Inject(githubtest.Fault{
+					Match: githubtest.MatchGrantType("authorization_code"), Times: 1, Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+					Body: `{"access_token":"` + inUse.AccessToken.Reveal() + `","token_type":"bearer","scope":"user:email"}`,
+				})
+				w.store.set(nil, func(put func() error) error {
+					w.store.set(nil, nil)
+					w.signIn(t, m, "octocat")
+					if away != nil {
+						w.store.set(nil, func(func() error) error { return away })
+						return away
+					}
+					return put()
+				})
+				if err := m.SignOut(t.Context(), session); (err != nil) != (away != nil) {
+					t.Fatal(err)
+				}
+				w.store.set(nil, nil)
+				time.Sleep(time.Hour)
+				if got := getUser(t, m.HTTPClient(octocat)); got != http.StatusOK {
+					t.Errorf("the other browser's token answers %d", got)
+				}
+			})
+		})
+	}
+}
+
 func TestSignOutThatASignInCameBeforeForgetsNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

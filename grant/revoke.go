@@ -116,8 +116,8 @@ func (m *Manager) revokeUnlessStored(ctx context.Context, s Session, lineage str
 // revokeIfForgotten deals with a sign-out whose write failed: it may have taken effect all the same, and then nobody
 // else knows the token any more.
 func (m *Manager) revokeIfForgotten(ctx context.Context, userID int64, was *record) {
-	m.settleDoubt(ctx, userID, func(r *record) bool { return r.Lineage != was.Lineage }, func(ctx context.Context, _ *record, counted bool) {
-		if counted {
+	m.settleDoubt(ctx, userID, func(r *record) bool { return r.Lineage != was.Lineage }, func(ctx context.Context, now *record, counted bool) {
+		if counted && !was.Token.AccessToken.Equal(now.Token.AccessToken.Secret) {
 			m.revokeSignedOut(ctx, userID, was.Lineage, was.Token.oauth())
 		}
 	})

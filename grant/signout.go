@@ -106,7 +106,9 @@ func (m *Manager) signOut(ctx context.Context, userID int64, keepToken bool, rem
 		m.giveUpPair(ctx, userID, after)
 	}
 	for _, r := range forgotten {
-		m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())
+		if !r.Token.AccessToken.Equal(after.Token.AccessToken.Secret) { // Else a sign-in that came before got the same one again.
+			m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())
+		}
 	}
 	return nil
 }
