@@ -13,8 +13,8 @@ const (
 	// brakeAfter is how many token requests in a row may go unanswered before the brake takes hold.
 	brakeAfter = 3
 
-	// brakeFirst is how long it holds at first, at most, and brakeMost how long after many tries: no longer than the back-off of
-	// the users whose requests met the same.
+	// brakeFirst is how long it holds at first, at most, and brakeMost how long after many tries, unless GitHub asks for more. Both
+	// are no longer than the back-off of the users whose requests met the same.
 	brakeFirst = 2 * time.Second
 	brakeMost  = 30 * time.Second
 

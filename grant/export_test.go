@@ -11,5 +11,5 @@ func SetClock(m *Manager, clock func() time.Time) { m.clock = clock }
 // Impatient is what requests go through by default, made of another transport.
 func Impatient(t *http.Transport) http.RoundTripper { return impatient(t) }
 
-// DefaultTransport is what requests go through by default.
-func DefaultTransport() http.RoundTripper { return defaultTransport() }
+// Base is what a manager's requests go through.
+func Base(m *Manager) http.RoundTripper { return m.base }

@@ -77,9 +77,9 @@ func WithLogger(log *slog.Logger) Option {
 	}
 }
 
-// WithTransport sets what carries the requests of [Manager.Client] to GitHub's API. By default it is a copy of
-// [http.DefaultTransport] that gives up when GitHub has not begun to answer within 30 seconds. It must be safe for concurrent use
-// and is shared by all users; nil is an error.
+// WithTransport sets what carries the requests of [Manager.Client] to GitHub's API. It must be safe for concurrent use and is
+// shared by all users; nil is an error. By default it is a copy of [http.DefaultTransport] that gives up when GitHub has not begun
+// to answer within 30 seconds; where that is no [*http.Transport], or has a ResponseHeaderTimeout, it is used as it is.
 func WithTransport(base http.RoundTripper) Option {
 	return func(m *Manager) error {
 		if base == nil {

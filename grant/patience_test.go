@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/ghlogin/ghlogin/grant"
+	"github.com/ghlogin/ghlogin/oauth"
+	"github.com/ghlogin/ghlogin/store/memory"
 )
 
 // GitHub took requests and did not answer. net/http puts no end to a request's context, so each handler that called it hung.
@@ -44,7 +46,20 @@ func TestSilentGitHubHoldsNoRequestForever(t *testing.T) {
 // By default, that is what users' requests go through.
 func TestManagerIsImpatientUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
-	if base, ok := grant.DefaultTransport().(*http.Transport); !ok || base.ResponseHeaderTimeout <= 0 {
-		t.Errorf("%T waits for an answer without an end", grant.DefaultTransport())
+	app, err := oauth.New(oauth.Config{
+		ClientID: "Iv23liexample", ClientSecrets: []oauth.Secret{oauth.NewSecret("not-a-secret")}, RedirectURL: callback,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := grant.New(app, memory.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base, ok := grant.Base(m).(*http.Transport); !ok || base.ResponseHeaderTimeout <= 0 {
+		t.Errorf("%T waits for an answer without an end", grant.Base(m))
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -46,14 +46,26 @@ func (m *Manager) HTTPClient(userID int64) *http.Client {
 // docs, "Troubleshooting the REST API").
 const answerTimeout = 30 * time.Second
 
-// defaultTransport is one for all managers, so that they share its connections. A program may have put another kind of round tripper
-// into [http.DefaultTransport], which is then used as it is.
-var defaultTransport = sync.OnceValue(func() http.RoundTripper {
-	if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		return impatient(t)
+// shared is the copy of a default transport that managers made of the same one share, with its connections.
+var shared struct {
+	mu       sync.Mutex
+	of, copy *http.Transport
+}
+
+// defaultTransport is [http.DefaultTransport], which does not wait for an answer forever. Where a program has put something else there,
+// or a time-out into it, that is used as it is.
+func defaultTransport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok || t.ResponseHeaderTimeout > 0 {
+		return http.DefaultTransport
 	}
-	return http.DefaultTransport
-})
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.of != t {
+		shared.of, shared.copy = t, impatient(t)
+	}
+	return shared.copy
+}
 
 // impatient is a copy of t that does not wait for an answer forever: a GitHub that hangs would hold every handler whose request
 // has no end of its own, which is what net/http gives them.
