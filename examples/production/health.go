@@ -25,11 +25,11 @@ type health struct {
 
 	asking sync.Mutex // Held while GitHub is asked about the app's credentials; mu would keep the other parts, and the stop, waiting.
 
-	mu        sync.Mutex
-	leaving   bool
-	checkedAt time.Time
-	refused   error // GitHub's last word on the app's credentials; nil is good.
-	accepted  bool  // They were good once.
+	mu       sync.Mutex
+	leaving  bool
+	askAt    time.Time // When to ask next; zero if nobody has.
+	refused  error     // GitHub's last word on the app's credentials; nil is good.
+	accepted bool      // They were good once.
 
 	log *slog.Logger
 	was map[string]bool // What was bad at the last look.
@@ -127,26 +127,39 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 
 // credentials asks GitHub now and then whether it takes the app's. That it does not answer says nothing about them.
 func (h *health) credentials(ctx context.Context) (accepted bool, refused error) {
-	h.asking.Lock() // Two who look at once ask once.
+	switch first, due := h.isDue(); {
+	case first: // Nobody is sent here before it was asked once.
+		h.asking.Lock()
+	case !due || !h.asking.TryLock(): // Or another look asks just now.
+		return h.lastWord()
+	}
 	defer h.asking.Unlock()
-	if due, accepted, refused := h.lastWord(); !due {
-		return accepted, refused
+	if _, due := h.isDue(); !due {
+		return h.lastWord()
 	}
 	err := h.grants.CheckApp(ctx)
 	h.mu.Lock()
+	h.askAt = time.Now().Add(5 * time.Minute)
 	switch {
 	case err == nil:
-		h.refused, h.accepted, h.checkedAt = nil, true, time.Now()
+		h.refused, h.accepted = nil, true
 	case errors.Is(err, oauth.ErrMisconfigured):
-		h.refused, h.checkedAt = err, time.Now()
+		h.refused = err
+	default: // A look that waits for GitHub takes all of its time.
+		h.askAt = time.Now().Add(15 * time.Second)
 	}
 	h.mu.Unlock()
-	_, accepted, refused = h.lastWord()
-	return accepted, refused
+	return h.lastWord()
 }
 
-func (h *health) lastWord() (due, accepted bool, refused error) {
+func (h *health) isDue() (first, due bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return time.Since(h.checkedAt) >= 5*time.Minute, h.accepted || h.refused == nil, h.refused
+	return h.askAt.IsZero(), !time.Now().Before(h.askAt)
+}
+
+func (h *health) lastWord() (accepted bool, refused error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.accepted || h.refused == nil, h.refused
 }

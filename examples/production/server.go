@@ -20,16 +20,23 @@ func serve(lc fx.Lifecycle, shutdown fx.Shutdowner, log *slog.Logger, c config, 
 	admin.HandleFunc("GET /livez", h.live)
 	admin.HandleFunc("GET /readyz", h.ready)
 	admin.Handle("GET /metrics", m)
-	for _, s := range []*http.Server{
-		{Addr: c.AdminAddr, Handler: admin},
-		{Addr: c.Addr, Handler: pages}, // Stopped first: whoever looks at /readyz meanwhile still gets an answer.
+	for _, one := range []struct {
+		addr    string
+		handler http.Handler
+		drain   time.Duration
+	}{
+		{c.AdminAddr, admin, drainAdmin},
+		{c.Addr, pages, drainPages}, // Stopped first: whoever looks at /readyz meanwhile still gets an answer.
 	} {
-		s.ReadHeaderTimeout = 5 * time.Second
-		s.ReadTimeout = 30 * time.Second
-		s.WriteTimeout = time.Minute // A refresh that waits for another replica's lease takes half of it at most.
-		s.IdleTimeout = 2 * time.Minute
-		s.MaxHeaderBytes = 32 << 10
-		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+		s := &http.Server{
+			Addr: one.addr, Handler: one.handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       30 * time.Second,
+			WriteTimeout:      time.Minute, // A refresh that waits for another replica's lease takes half of it at most.
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    32 << 10,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		}
 		lc.Append(fx.Hook{
 			OnStart: func(ctx context.Context) error {
 				listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
@@ -45,20 +52,23 @@ func serve(lc fx.Lifecycle, shutdown fx.Shutdowner, log *slog.Logger, c config, 
 				}()
 				return nil
 			},
-			OnStop: func(ctx context.Context) error { return drain(ctx, s) },
+			OnStop: func(ctx context.Context) error { return drain(ctx, s, one.drain) },
 		})
 	}
 	// Before the pages stop, balancers have to see that this replica is going: they ask every few seconds.
 	lc.Append(fx.Hook{OnStop: h.leave})
 }
 
-// drainFor is how long requests that are under way at the stop may take to their end.
-const drainFor = 10 * time.Second
+// How long requests that are under way at the stop may take to their end, at each address.
+const (
+	drainPages = 10 * time.Second
+	drainAdmin = time.Second
+)
 
 // drain lets them, and then ends them: a download that goes on, or a slow reader, would use up the whole time of the stop, and
 // refreshed tokens could not be stored any more.
-func drain(ctx context.Context, s *http.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, drainFor)
+func drain(ctx context.Context, s *http.Server, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), s.Close())

@@ -160,7 +160,7 @@ func TestRefusedSecretTakesNoReplicaOutThatHadAGoodOne(t *testing.T) {
 		var log strings.Builder
 		registry := prometheus.NewRegistry()
 		h := newHealth(pingable{memory.New()}, nil, nil, slog.New(slog.NewTextHandler(&log, nil)), registry)
-		h.accepted, h.refused, h.checkedAt = accepted, errors.New("refused"), time.Now()
+		h.accepted, h.refused, h.askAt = accepted, errors.New("refused"), time.Now().Add(time.Hour)
 		for range 3 {
 			rec := httptest.NewRecorder()
 			h.ready(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
@@ -189,7 +189,7 @@ func TestHungUpProbeAndStopAreNoAlarm(t *testing.T) {
 	var log strings.Builder
 	registry := prometheus.NewRegistry()
 	h := newHealth(pingable{memory.New()}, nil, nil, slog.New(slog.NewTextHandler(&log, nil)), registry)
-	h.accepted, h.checkedAt = true, time.Now()
+	h.accepted, h.askAt = true, time.Now().Add(time.Hour)
 	ask := func(ctx context.Context) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()
 		h.ready(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil))
