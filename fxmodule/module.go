@@ -8,8 +8,8 @@
 //		fx.Invoke(func(*http.Server) {}),
 //	).Run()
 //
-// The module provides types of this library alone, invokes nothing, and holds no logic: whatever it does can be done in
-// ten lines by hand. What it provides can be decorated and replaced by fx's own means, the store for example:
+// The module provides types of this library alone, and invokes nothing: whatever it does can be done in a
+// few lines by hand. What it provides can be decorated and replaced by fx's own means, the store for example:
 //
 //	fx.Decorate(func(st store.Store) (store.Store, error) { return sealed.New(st, keys) })
 //
@@ -63,7 +63,8 @@ type Params struct {
 
 	// Options are further options, in no certain order: see [Option] and [OptionFrom].
 	Options []middleware.Option `group:"ghlogin"`
-	// Untagged must be nil. It is what somebody provided who meant it for Options: without effect, a gate would keep nobody out.
+	// Untagged must be nil. It is what somebody provided who meant it for Options: without effect, a gate would keep nobody out. One that
+	// fx can't make, or in a slice, or under a name, is not seen.
 	Untagged middleware.Option `optional:"true"`
 }
 
@@ -115,7 +116,7 @@ func sooner(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, end.Add(-time.Until(end)/10))
+	return context.WithDeadline(ctx, end.Add(-max(time.Until(end), 0)/10))
 }
 
 // Option adds an option to the [Module]'s Authenticator:
