@@ -9,6 +9,7 @@ const (
 	github  = "./oauth"
 	webPlus = "./oauth ./middleware"
 	browser = "./e2e"
+	wiring  = "./fxmodule"
 )
 
 // mutations are the security checks of the library, each with what stands there once it is taken out, and where to look for a
@@ -115,6 +116,10 @@ var theUsers = []mutation{
 	{"sign-out leaves the token", "grant/signout.go", `m.revokeSignedOut(ctx, userID, r.Lineage, r.Token.oauth())`, `_ = r`, domain, ""},
 	{"who was signed out signs others out", "grant/signout.go", `return stands && r.dropOthers(s.LoginID)`, `return r.dropOthers(s.LoginID)`, domain, ""},
 	{"user agent is not bounded", "grant/logins.go", `if b.Len()+utf8.RuneLen(r) > most {`, `if false {`, domain, ""},
+	{"sign-out revokes a token that is in use", "grant/signout.go", `if !r.Token.AccessToken.Equal(after.Token.AccessToken.Secret) {`, `if r != after {`, domain, "^TestSignOutDoesNotRevokeATokenThatASignInGotAgain$"},
+	{"one token is checked for another", "grant/check.go", `fmt.Sprintf("check %d %s %d", userID, used.Lineage, used.Generation)`, `fmt.Sprintf("check %d", userID)`, domain, "^TestTokenCheckOfTheTokenBeforeSaysNothingOfANewSignIn$"},
+	{"what follows a form may take forever", "middleware/logout.go", `_, err = io.Copy(io.Discard, r.Body)`, `_ = io.Discard`, web, "^TestSignOutDoesNotWaitForAFormThatTrickles$"},
+	{"a gate that fx does not see", "fxmodule/module.go", `if p.Untagged != nil {`, `if false {`, wiring, "^TestOptionThatNobodyWouldTakeIsAnError$"},
 	{"query of a post says what to end", "middleware/logout.go", `r.PostFormValue("end")`, `r.FormValue("end")`, web, ""},
 	{"sign-out leaves the login", "grant/record.go", "	delete(r.Logins, loginID)\n", "", domain, ""},
 	{"Require lets anybody in", "middleware/authenticator.go", `case !v.signedIn:`, `case false:`, web, ""},
