@@ -142,8 +142,13 @@ func (r *replica) read(stdout io.Reader) {
 	close(r.gone)
 }
 
-// kill kills the replica with SIGKILL and waits until it is gone.
+// kill kills the replica with SIGKILL and waits until it is gone. One that ended by itself before counts as such.
 func (r *replica) kill() {
+	select {
+	case <-r.gone:
+		return
+	default:
+	}
 	r.mu.Lock()
 	first := r.killed.IsZero()
 	if first {
